@@ -1,0 +1,3 @@
+//! The benches of holt.
+
+fn main() {}

@@ -1,0 +1,4 @@
+//! Bytes in and out: bounded reading and writing, checksums, variable-length integers.
+
+pub mod bytes;
+pub mod checksum;

@@ -1,0 +1,32 @@
+//! How a tree is opened.
+
+use crate::limits::{DEFAULT_CACHE_BYTES, DEFAULT_LOG_BUDGET};
+
+/// Settings of an open store; all of them may differ from one opening to the next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Options {
+    /// Memory for pages, in bytes.
+    pub cache_bytes: u64,
+    /// Whether a write is durable against loss of power before it returns (`true`), or only
+    /// against the death of the process (`false`).
+    pub sync: bool,
+    /// Bytes of log after which a checkpoint must have finished.
+    pub log_budget: u64,
+    /// Whether checkpoints start by themselves.
+    pub auto_checkpoint: bool,
+    /// Whether writes are refused.
+    pub read_only: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            cache_bytes: DEFAULT_CACHE_BYTES,
+            sync: false,
+            log_budget: DEFAULT_LOG_BUDGET,
+            auto_checkpoint: true,
+            read_only: false,
+        }
+    }
+}

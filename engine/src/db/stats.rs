@@ -1,0 +1,87 @@
+//! Figures of an open tree.
+
+use alloc::vec::Vec;
+
+use crate::device::StoreUsage;
+use crate::error::Corruption;
+
+/// Figures of an open tree; cheap, never reads the device. Counters start at opening.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct TreeStats {
+    /// Live records.
+    pub records: u64,
+    /// Frames of the tree.
+    pub frames: u64,
+    /// Levels of frames: 1 for a tree of one frame.
+    pub levels: u32,
+    /// Bytes of cache in use.
+    pub cache_bytes: u64,
+    /// Pages in memory that differ from the published state.
+    pub dirty_pages: u64,
+    /// Page reads that had to go to the store.
+    pub cache_misses: u64,
+    /// Pages evicted from the cache.
+    pub evictions: u64,
+    /// Dirty pages written out before a checkpoint, to make room.
+    pub staged_evictions: u64,
+    /// Leaf pages split.
+    pub page_splits: u64,
+    /// Leaf pages merged.
+    pub page_merges: u64,
+    /// Full frames that moved half their pages to a sibling.
+    pub spills: u64,
+    /// Thin frames merged with a neighbour.
+    pub merges: u64,
+    /// Frames repacked.
+    pub compactions: u64,
+    /// Checkpoints published.
+    pub checkpoints: u64,
+    /// Pages written by checkpoints.
+    pub checkpoint_pages: u64,
+    /// Pre-images kept for a cut.
+    pub pre_images: u64,
+    /// Bytes of log that a crash now would replay.
+    pub log_bytes: u64,
+    /// Log records appended.
+    pub log_records: u64,
+    /// Log syncs.
+    pub log_syncs: u64,
+    /// Log records replayed when the store was opened.
+    pub replayed_records: u64,
+    /// Bytes allocated by the log.
+    pub log_allocated_bytes: u64,
+    /// Position up to which the log is in use.
+    pub last_lsn: u64,
+    /// The store's own figures.
+    pub store: StoreUsage,
+}
+
+/// What [`Tree::verify`](crate::db::Tree::verify) found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct VerifyReport {
+    /// Records seen.
+    pub records: u64,
+    /// Frames seen.
+    pub frames: u64,
+    /// Pages seen, extents included.
+    pub pages: u64,
+    /// Extents seen.
+    pub extents: u64,
+    /// Bytes of keys and values seen.
+    pub payload_bytes: u64,
+    /// Bytes in use on leaf pages over their capacity, in thousandths.
+    pub fill_per_mille: u32,
+    /// Damage, at most the first thousand pieces.
+    pub damage: Vec<Corruption>,
+}
+
+impl VerifyReport {
+    /// Whether nothing is wrong.
+    pub fn is_clean(&self) -> bool {
+        self.damage.is_empty()
+    }
+}

@@ -1,0 +1,268 @@
+//! What can go wrong, by type: each message says what to do next.
+
+use alloc::string::String;
+use core::fmt;
+
+use crate::ids::BlobId;
+use crate::limits::{MAX_BATCH_OPS, MAX_KEY_BYTES, MAX_VALUE_BYTES};
+
+/// The result of every fallible call of the engine.
+pub type Result<T, E = Error> = core::result::Result<T, E>;
+
+/// Every failure a caller can see.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum Error {
+    /// The key is longer than the limit; nothing changed.
+    #[error("key of {len} bytes is over the limit of {MAX_KEY_BYTES}; shorten it")]
+    KeyTooLong {
+        /// Length of the key, in bytes.
+        len: usize,
+    },
+    /// The value is longer than the limit; nothing changed.
+    #[error("value of {len} bytes is over the limit of {MAX_VALUE_BYTES}; store it in pieces")]
+    ValueTooLong {
+        /// Length of the value, in bytes.
+        len: usize,
+    },
+    /// The batch would need a larger log record than is allowed; nothing changed.
+    #[error("batch needs a log record of {bytes} bytes, over the limit of {maximum}; split it")]
+    WalRecordTooLarge {
+        /// Bytes the record would take.
+        bytes: usize,
+        /// Bytes a record may take.
+        maximum: usize,
+    },
+    /// The batch has too many operations; nothing changed.
+    #[error("batch of {len} operations is over the limit of {MAX_BATCH_OPS}; split it")]
+    BatchTooLarge {
+        /// Operations in the batch.
+        len: usize,
+    },
+    /// The record, or the store, is not there.
+    #[error("not found")]
+    NotFound,
+    /// The destination of a rename exists and `force` was not given; nothing changed.
+    #[error("the destination exists; pass force to replace it")]
+    DstExists,
+    /// The store was opened read-only.
+    #[error("the store is open read-only; open it for writing to change it")]
+    ReadOnly,
+    /// Another process (or handle) holds the store.
+    #[error("the store at {path} is in use by another process; close it there and try again")]
+    Locked {
+        /// What is locked.
+        path: String,
+    },
+    /// A write or sync failed before; the store refuses writes until it is opened again.
+    #[error("an earlier write failed ({cause}); reads go on, reopen the store to write again")]
+    Poisoned {
+        /// The first failure.
+        cause: String,
+    },
+    /// The device failed.
+    #[error("{0}")]
+    BlobStoreIo(#[from] IoError),
+    /// A page, the manifest or the log does not hold what it must.
+    #[error("{0}")]
+    Corrupt(#[from] Corruption),
+    /// The files are not a store of this program.
+    #[error("{what} is not a holt store ({why}); nothing was changed, choose another directory")]
+    NotAStore {
+        /// What was opened.
+        what: String,
+        /// How that was seen.
+        why: String,
+    },
+    /// The store was written by a later version of the format.
+    #[error("the store has format {found}, this program reads up to {supported}; upgrade it")]
+    UnsupportedFormat {
+        /// The version found.
+        found: u32,
+        /// The latest version this program reads.
+        supported: u32,
+    },
+    /// A quota set by the host is used up.
+    #[error("the quota of {limit} {what} is used up; free some or ask for more")]
+    QuotaExceeded {
+        /// What is limited.
+        what: &'static str,
+        /// The limit.
+        limit: u64,
+    },
+    /// An argument is outside what the call takes; nothing changed.
+    #[error("invalid {what}: {why}")]
+    InvalidArgument {
+        /// Which argument.
+        what: &'static str,
+        /// What it must be.
+        why: &'static str,
+    },
+}
+
+/// What kind of failure a device reported; enough to decide what to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum IoErrorKind {
+    /// The file or directory is not there.
+    NotFound,
+    /// The system refused access.
+    PermissionDenied,
+    /// No space, or a file-size limit.
+    NoSpace,
+    /// The file system is mounted read-only.
+    ReadOnlyFilesystem,
+    /// The read went past the end.
+    UnexpectedEof,
+    /// The device refuses writes after an earlier failure.
+    Poisoned,
+    /// Any other failure of the device.
+    Device,
+}
+
+/// A failure of a device call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct IoError {
+    /// What kind of failure.
+    pub kind: IoErrorKind,
+    /// The call that failed, as `write blobs.dat`.
+    pub call: String,
+    /// What the system said.
+    pub detail: String,
+}
+
+impl IoError {
+    /// A failure of `call`.
+    pub fn new(kind: IoErrorKind, call: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { kind, call: call.into(), detail: detail.into() }
+    }
+}
+
+impl fmt::Display for IoError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let advice = match self.kind {
+            IoErrorKind::NotFound => "check the path",
+            IoErrorKind::PermissionDenied => "check the permissions",
+            IoErrorKind::NoSpace => "free some space, then reopen the store",
+            IoErrorKind::ReadOnlyFilesystem => "remount it for writing or open read-only",
+            IoErrorKind::UnexpectedEof => "run check: the file is shorter than it must be",
+            IoErrorKind::Poisoned => "reopen the store to write again",
+            IoErrorKind::Device => "check the device, then reopen the store",
+        };
+        write!(f, "{} failed: {}; {advice}", self.call, self.detail)
+    }
+}
+
+impl core::error::Error for IoError {}
+
+/// The classes of damage that opening, reading and `check` tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum CorruptionClass {
+    /// Neither superblock is valid.
+    Superblock,
+    /// The manifest cannot be read up to its commit record.
+    Manifest,
+    /// Bytes read back differ from what was written there.
+    Checksum,
+    /// A page's header or layout is not possible.
+    PageLayout,
+    /// A page names another frame or place than the one it was read for.
+    Identity,
+    /// Records or anchors are out of order.
+    Order,
+    /// A fingerprint does not match its key.
+    Fingerprint,
+    /// A record lies outside its page's or frame's bounds.
+    Bounds,
+    /// A child's fences differ from what its parent says.
+    Fence,
+    /// The routing of a frame does not lead to its pages.
+    Routing,
+    /// A frame, page or extent that nothing leads to, or a reference to one that is missing.
+    Reachability,
+    /// Two owners of one page on disk, or space that is neither used nor free.
+    Space,
+    /// Counts that do not add up.
+    Count,
+    /// A version or log position that was never given out.
+    Version,
+    /// The log is damaged below its synced mark.
+    Log,
+    /// The root record of the store cannot be understood.
+    Root,
+}
+
+impl CorruptionClass {
+    /// The class in lower case, as `check` prints it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Superblock => "superblock",
+            Self::Manifest => "manifest",
+            Self::Checksum => "checksum",
+            Self::PageLayout => "page-layout",
+            Self::Identity => "identity",
+            Self::Order => "order",
+            Self::Fingerprint => "fingerprint",
+            Self::Bounds => "bounds",
+            Self::Fence => "fence",
+            Self::Routing => "routing",
+            Self::Reachability => "reachability",
+            Self::Space => "space",
+            Self::Count => "count",
+            Self::Version => "version",
+            Self::Log => "log",
+            Self::Root => "root",
+        }
+    }
+}
+
+/// One piece of damage: what, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Corruption {
+    /// What kind of damage.
+    pub class: CorruptionClass,
+    /// The blob it is in, if it is in one.
+    pub blob: Option<BlobId>,
+    /// The page of that blob, or the byte position in the log or manifest.
+    pub page: Option<u64>,
+    /// What was expected and what was found.
+    pub detail: String,
+}
+
+impl Corruption {
+    /// Damage that belongs to no blob.
+    pub fn new(class: CorruptionClass, detail: impl Into<String>) -> Self {
+        Self { class, blob: None, page: None, detail: detail.into() }
+    }
+
+    /// Damage of one page of a blob.
+    pub fn page(
+        class: CorruptionClass,
+        blob: BlobId,
+        page: u64,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self { class, blob: Some(blob), page: Some(page), detail: detail.into() }
+    }
+}
+
+impl fmt::Display for Corruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "damage ({})", self.class.name())?;
+        if let Some(blob) = self.blob {
+            write!(f, " in {blob}")?;
+        }
+        if let Some(page) = self.page {
+            write!(f, " at {page}")?;
+        }
+        write!(f, ": {}; run `holt check`, then restore from a backup", self.detail)
+    }
+}
+
+impl core::error::Error for Corruption {}

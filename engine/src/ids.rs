@@ -1,0 +1,66 @@
+//! Identities that cross layers: blobs, log positions, tickets, trees, versions.
+
+use core::fmt;
+
+/// A blob of the store: a frame or an extent. Never reused within a store's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct BlobId(pub u64);
+
+impl BlobId {
+    const EXTENT: u64 = 1 << 63;
+
+    /// The frame with this number.
+    pub const fn frame(number: u32) -> Self {
+        Self(number as u64)
+    }
+
+    /// The extent with this number; the number must stay below 2^63.
+    pub const fn extent(number: u64) -> Self {
+        Self(number | Self::EXTENT)
+    }
+
+    /// Whether the blob is an extent (one long byte string) rather than a frame.
+    pub const fn is_extent(self) -> bool {
+        self.0 & Self::EXTENT != 0
+    }
+}
+
+impl fmt::Display for BlobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.is_extent() {
+            true => write!(f, "extent {}", self.0 & !Self::EXTENT),
+            false => write!(f, "frame {}", self.0),
+        }
+    }
+}
+
+/// A page that was staged (written, not yet published): where the store put it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// A position in the endless log, in bytes. Also the age of a page and of a record.
+pub type Lsn = u64;
+
+/// A tree of the store. A standalone tree is tree 0.
+pub type TreeId = u32;
+
+/// The identity of a store, drawn once when it is created.
+pub type StoreId = [u8; 16];
+
+/// A record's version: opaque, larger for later writes, never repeated in a store's life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct RecordVersion(u64);
+
+impl RecordVersion {
+    /// A version that came from [`RecordVersion::as_u64`].
+    pub const fn from_raw(raw: u64) -> Self {
+        Self(raw)
+    }
+
+    /// The version as a number, to store or to send.
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+}

@@ -1,0 +1,18 @@
+//! The platform-free engine of holt: a persistent adaptive radix tree over blob frames, with a
+//! log, checkpoints and cuts. It uses no operating system: devices come in through
+//! [`device::BlobStore`] and [`device::LogDevice`].
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod codec;
+pub mod db;
+pub mod device;
+pub mod error;
+pub mod geometry;
+pub mod ids;
+pub mod limits;
+pub mod sync;

@@ -1,0 +1,88 @@
+//! Every bound of the engine, by name.
+//!
+//! Owns: the numbers. Never does: anything else. Other modules import from here, so that a
+//! host can audit what a tenant is able to ask for in one place.
+
+/// Bytes of one page, the unit of checksumming, caching and allocation on disk.
+pub const PAGE_BYTES: usize = 4096;
+
+/// Smallest frame, in bytes. Small frames make tests cross every boundary with few records.
+pub const MIN_FRAME_BYTES: u32 = 16 * 1024;
+
+/// Largest and default frame, in bytes.
+pub const MAX_FRAME_BYTES: u32 = 512 * 1024;
+
+/// Longest key, in bytes.
+pub const MAX_KEY_BYTES: usize = 65_535;
+
+/// Longest value, in bytes.
+pub const MAX_VALUE_BYTES: usize = 1 << 20;
+
+/// Largest log record (so: largest atomic batch), in bytes, header included.
+pub const MAX_RECORD_BYTES: usize = 16 << 20;
+
+/// Most operations in one atomic batch.
+pub const MAX_BATCH_OPS: usize = 65_536;
+
+/// Keys longer than this live in an extent; only a head of them stays in the page.
+pub const MAX_INLINE_KEY_BYTES: usize = 1024;
+
+/// Bytes of a long key that stay in the page to settle most comparisons.
+pub const LONG_KEY_HEAD_BYTES: usize = 32;
+
+/// A record larger than this (header, suffix and value) moves its value to an extent.
+pub const MAX_INLINE_RECORD_BYTES: usize = 1040;
+
+/// Longest prefix a frame strips from its keys, in bytes.
+pub const MAX_FRAME_PREFIX_BYTES: usize = 512;
+
+/// Longest prefix a page strips from its keys, in bytes.
+pub const MAX_PAGE_PREFIX_BYTES: usize = 256;
+
+/// Largest extent in bytes: a value or a key, whichever limit is larger.
+pub const MAX_EXTENT_BYTES: usize = MAX_VALUE_BYTES;
+
+/// Pages of the largest blob (an extent of [`MAX_EXTENT_BYTES`]).
+pub const MAX_BLOB_PAGES: usize = MAX_EXTENT_BYTES / PAGE_BYTES;
+
+/// Most levels of frames: two carry fifty million records, so eight cannot be reached.
+pub const MAX_LEVELS: u8 = 8;
+
+/// Most bytes of the engine's root record kept by a blob store.
+pub const MAX_ROOT_BYTES: usize = 64 * 1024;
+
+/// Most bytes of one frame's metadata kept in a manifest entry.
+pub const MAX_META_BYTES: usize = 64;
+
+/// Most bytes a device call may carry.
+pub const MAX_TRANSFER_BYTES: usize = 1 << 20;
+
+/// Default cache, in bytes.
+pub const DEFAULT_CACHE_BYTES: u64 = 128 << 20;
+
+/// Smallest cache, in bytes: one operation's working set with room to spare.
+pub const MIN_CACHE_BYTES: u64 = 256 * 1024;
+
+/// Default log budget, in bytes: how far the log may grow before a checkpoint must finish.
+pub const DEFAULT_LOG_BUDGET: u64 = 256 << 20;
+
+/// Smallest log budget, in bytes.
+pub const MIN_LOG_BUDGET: u64 = 64 * 1024;
+
+/// Log positions are promised durably in strides of this many bytes, so that a version handed
+/// out and then lost with an unsynced tail is never handed out again.
+pub const LSN_STRIDE: u64 = 1 << 30;
+
+/// Most entries one scan page may return.
+pub const MAX_SCAN_ENTRIES: usize = 65_536;
+
+/// Most bytes of keys and values one scan page may return, before its last entry.
+pub const MAX_SCAN_BYTES: usize = 8 << 20;
+
+const _: () = {
+    assert!(MAX_FRAME_BYTES as usize / PAGE_BYTES == 128, "page sets are 128-bit words");
+    assert!(MIN_FRAME_BYTES as usize / PAGE_BYTES >= 4, "a frame needs two pages after a split");
+    assert!(MAX_EXTENT_BYTES >= MAX_KEY_BYTES);
+    assert!(MAX_TRANSFER_BYTES >= MAX_EXTENT_BYTES);
+    assert!(3 * (MAX_INLINE_RECORD_BYTES + 32) + MAX_PAGE_PREFIX_BYTES + 256 <= PAGE_BYTES);
+};

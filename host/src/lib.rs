@@ -1,0 +1,4 @@
+//! Runs holt's engine in a wasmtime sandbox, serves plugins natively or sandboxed, and carries
+//! the command `holt`.
+
+pub mod api;

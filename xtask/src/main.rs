@@ -1,0 +1,3 @@
+//! The xtask of holt.
+
+fn main() {}
