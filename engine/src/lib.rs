@@ -15,4 +15,5 @@ pub mod error;
 pub mod geometry;
 pub mod ids;
 pub mod limits;
+pub mod log;
 pub mod sync;
