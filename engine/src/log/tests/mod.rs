@@ -112,12 +112,11 @@ fn put<'a>(key: &'a [u8], value: &'a [u8]) -> OpRef<'a> {
     OpRef::Put { tree: 0, key, value }
 }
 
+/// Positions and first keys of records.
+type Records = Vec<(Lsn, Vec<u8>)>;
+
 /// Opens and collects the key of the first operation of each record with its position.
-fn open(
-    device: &Arc<Device>,
-    state: LogState,
-    stride: u64,
-) -> Result<(Log, Recovery, Vec<(Lsn, Vec<u8>)>)> {
+fn open(device: &Arc<Device>, state: LogState, stride: u64) -> Result<(Log, Recovery, Records)> {
     let mut seen = Vec::new();
     let device: Arc<dyn LogDevice> = Arc::clone(device) as _;
     let (log, recovery) = Log::open_with_stride(

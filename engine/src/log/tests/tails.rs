@@ -3,12 +3,10 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{Device, LogState, Random, is_log_damage, new_log, open, put};
+use super::{Device, LogState, Random, Records, is_log_damage, new_log, open, put};
 use crate::error::{Error, Result};
 use crate::ids::Lsn;
 use crate::limits::LSN_STRIDE;
-
-type Records = Vec<(Lsn, Vec<u8>)>;
 
 /// A log of eight records of which the first `synced` were synced, and its last record was
 /// written after that; with the state of its beginning.
