@@ -48,6 +48,9 @@ pub const MAX_BLOB_PAGES: usize = MAX_EXTENT_BYTES / PAGE_BYTES;
 /// Most levels of frames: two carry fifty million records, so eight cannot be reached.
 pub const MAX_LEVELS: u8 = 8;
 
+/// Most frames a store may ever create: 32 TiB of them.
+pub const MAX_FRAMES: u32 = 1 << 26;
+
 /// Most bytes of the engine's root record kept by a blob store.
 pub const MAX_ROOT_BYTES: usize = 64 * 1024;
 
