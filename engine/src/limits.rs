@@ -82,6 +82,12 @@ pub const MAX_SCAN_ENTRIES: usize = 65_536;
 /// Most bytes of keys and values one scan page may return, before its last entry.
 pub const MAX_SCAN_BYTES: usize = 8 << 20;
 
+/// Most page anchors in the routing index of one frame: its pages but page 0.
+pub const MAX_ANCHORS: usize = MAX_FRAME_BYTES as usize / PAGE_BYTES - 1;
+
+/// Longest page anchor in a routing index, in bytes.
+pub const MAX_ANCHOR_BYTES: usize = 255;
+
 const _: () = {
     assert!(MAX_FRAME_BYTES as usize / PAGE_BYTES == 128, "page sets are 128-bit words");
     assert!(MIN_FRAME_BYTES as usize / PAGE_BYTES >= 4, "a frame needs two pages after a split");
