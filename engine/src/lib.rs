@@ -8,6 +8,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod art;
 pub mod codec;
 pub mod db;
 pub mod device;
