@@ -6,5 +6,6 @@ pub mod home;
 pub mod model;
 pub mod report;
 pub mod script;
+pub mod simdisk;
 pub mod source;
 pub mod workload;
