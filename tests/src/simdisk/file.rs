@@ -12,7 +12,8 @@ use super::{Inner, SECTOR_BYTES, SimDisk};
 /// Largest file, in bytes: a bug that writes at a wild offset fails instead of filling memory.
 const MAX_FILE_BYTES: u64 = 1 << 34;
 
-/// An open file. It does not refuse writes after a failure: the layer above must.
+/// An open file; clones are the same file. It does not refuse writes after a failure: the layer above must.
+#[derive(Clone, Debug)]
 pub struct SimFile {
     disk: SimDisk,
     file: usize,

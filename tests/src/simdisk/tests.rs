@@ -13,7 +13,7 @@ fn bytes(disk: &SimDisk) -> Vec<u8> {
 }
 
 /// A disk with one synced sector of 1s and a file open.
-fn synced() -> (SimDisk, Arc<SimFile>) {
+fn synced() -> (SimDisk, SimFile) {
     let disk = SimDisk::new();
     let file = disk.file("f").unwrap();
     file.write_at(0, &[1; 512]).unwrap();
