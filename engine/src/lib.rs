@@ -19,5 +19,6 @@ pub mod frame;
 pub mod geometry;
 pub mod ids;
 pub mod limits;
+pub mod log;
 pub mod node;
 pub mod sync;

@@ -76,6 +76,12 @@ pub const MIN_LOG_BUDGET: u64 = 64 * 1024;
 /// out and then lost with an unsynced tail is never handed out again.
 pub const LSN_STRIDE: u64 = 1 << 30;
 
+/// No log position reaches this one: sums of positions and lengths cannot overflow.
+pub const MAX_LSN: u64 = 1 << 62;
+
+/// Bytes of log that replay holds in memory, unless one record is larger.
+pub const LOG_READ_BYTES: usize = 256 << 10;
+
 /// Most entries one scan page may return.
 pub const MAX_SCAN_ENTRIES: usize = 65_536;
 
