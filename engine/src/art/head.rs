@@ -135,13 +135,14 @@ impl Head {
         let low = &self.low.bytes[self.prefix.len()..];
         let high: &[u8] = self.high.as_ref().map_or(&[], |high| &high.bytes);
         let tables = AT_TABLES + self.pages.len() + longs.len() * LONG_ENTRY + firsts.len();
-        let routing = tables + self.prefix.len() + low.len() + high.len();
+        let strings = tables + self.prefix.len() + low.len() + high.len();
+        let routing = strings.next_multiple_of(64);
         if routing > PAGE_BYTES {
             return None;
         }
         let mut page = Page::new(PageKind::Head, self.level, frame, 0);
         page.set_lsn(lsn);
-        let len = super::build(&groups, &mut page.bytes_mut()[routing..])?;
+        let len = super::build(&groups, &mut page.bytes_mut()[routing..]).ok()?;
         page.set_u16(AT_COUNT, self.pages.len() as u16);
         page.set_u16(AT_ROUTING, routing as u16);
         page.set_u16(AT_ROUTING_LEN, len as u16);

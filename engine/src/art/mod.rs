@@ -11,6 +11,7 @@
 //! [`MAX_ANCHORS`](crate::limits::MAX_ANCHORS) after a bounded number of steps.
 
 mod anchors;
+pub mod head;
 pub mod heads;
 #[cfg(test)]
 mod tests;
