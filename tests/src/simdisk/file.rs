@@ -59,7 +59,7 @@ impl PositionedIo for SimFile {
         let read = |inner: &mut Inner, file: usize| {
             let state = &inner.files[file];
             let end = offset.checked_add(buf.len() as u64);
-            if end.is_none_or(|end| end > state.live.len()) {
+            if !buf.is_empty() && end.is_none_or(|end| end > state.live.len()) {
                 let detail = format!("{} bytes at {offset} of {}", buf.len(), state.live.len());
                 let call = format!("read {}", state.name);
                 return Err(IoError::new(IoErrorKind::UnexpectedEof, call, detail));

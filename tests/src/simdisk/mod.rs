@@ -10,7 +10,9 @@ mod event;
 mod fault;
 mod file;
 mod image;
+pub mod run;
 pub mod script;
+pub mod store;
 #[cfg(test)]
 mod tests;
 

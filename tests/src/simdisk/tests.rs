@@ -215,3 +215,36 @@ fn loaded_bytes_are_durable() {
     file.punch(0, 1 << 40).unwrap();
     assert_eq!(file.size().unwrap(), 6);
 }
+
+#[test]
+fn a_file_keeps_the_contract_of_its_trait() {
+    use holt_engine::device::{Poison, conformance};
+    let disk = SimDisk::new();
+    conformance::positioned_io(|| disk.file("f").unwrap(), |file| file);
+    let disk = SimDisk::new();
+    let lose = |file: SimFile| {
+        drop(file);
+        disk.crash(Choice::LoseAll).file("f").unwrap()
+    };
+    conformance::positioned_io(|| disk.file("f").unwrap(), lose);
+    conformance::positioned_io_poisons(|| SimDisk::new().file("f").unwrap(), Poison::new);
+}
+
+#[test]
+fn packed_stores_and_logs_keep_their_contracts_on_it() {
+    use holt_engine::device::{Access, Opened, PackedStore, PositionedLog, conformance};
+    use holt_engine::geometry::Geometry;
+    let disk = SimDisk::new();
+    let open = |_| match PackedStore::open(disk.file("f").unwrap(), Access::ReadWrite).unwrap() {
+        Opened::Store(store) => store,
+        Opened::Blank(_) => panic!("the store is gone"),
+    };
+    let create =
+        || PackedStore::create(disk.file("f").unwrap(), Geometry::default(), [1; 16]).unwrap();
+    conformance::blob_store(create, open);
+    let open = || PositionedLog::open(disk.file("l").unwrap(), [1; 16], Access::ReadWrite).unwrap();
+    conformance::log_device(open, |log| {
+        drop(log);
+        open()
+    });
+}
