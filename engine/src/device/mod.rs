@@ -6,7 +6,10 @@
 pub mod blob;
 pub mod io;
 pub mod log;
+pub mod memory;
+mod rules;
 
 pub use blob::{BlobEntry, BlobOp, BlobStore, PageAt, StoreUsage};
 pub use io::PositionedIo;
 pub use log::{LogBounds, LogDevice};
+pub use memory::{MemoryBlobStore, MemoryIo, MemoryLog};
