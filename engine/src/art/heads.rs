@@ -33,7 +33,8 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use super::Refused;
-use super::anchors::{AnchorList, shared, well_formed};
+use super::anchors::{AnchorList, collect, rebuilds, shared, well_formed};
+use super::pen::{Job, Pen};
 use crate::limits::{MAX_ANCHOR_BYTES, MAX_ANCHORS};
 
 /// Bytes of a node before its arrays.
@@ -258,48 +259,12 @@ fn push_head(head: u64, out: &mut Vec<u8>) -> Option<usize> {
 
 /// See [`super::anchors`].
 pub fn anchors(index: &[u8]) -> Result<AnchorList, &'static str> {
-    let count = count(index);
-    if !(1..=MAX_ANCHORS).contains(&count) {
-        return Err("the number of anchors is out of range");
-    }
-    let mut list = AnchorList::new();
-    let mut bytes = Vec::new();
-    for ordinal in 0..count {
-        if !anchor(index, ordinal, &mut bytes) {
-            return Err("an anchor is missing or reaches past the end");
-        }
-        if !list.push(&bytes) {
-            return Err("an anchor is too long");
-        }
-    }
-    Ok(list)
+    collect(index, count(index), anchor)
 }
 
-/// See [`super::verify`]. An index is a pure function of its anchors, so what is left to check
-/// after reading them is that building them again gives the same bytes.
+/// See [`super::verify`].
 pub fn verify(index: &[u8]) -> Result<(), &'static str> {
-    let list = anchors(index)?;
-    let slices = list.slices();
-    if !well_formed(&slices) {
-        return Err("the anchors are out of order, or the first is not empty");
-    }
-    let mut again = alloc::vec![0; index.len()];
-    let len = build(&slices, &mut again).map_err(|_| "the index is cut short")?;
-    if index.get(..len) != again.get(..len) {
-        return Err("the index is not the one its anchors give");
-    }
-    Ok(())
-}
-
-/// A run of anchors that still needs its node.
-#[derive(Clone, Copy, Default)]
-struct Job {
-    first: usize,
-    end: usize,
-    /// Bytes of the anchors that the nodes above stand for.
-    depth: usize,
-    /// Where the word that leads here is.
-    word_at: usize,
+    rebuilds(index, &anchors(index)?, build)
 }
 
 /// Anchors `first..end` of the list share a head.
@@ -309,58 +274,51 @@ struct Run {
     end: usize,
 }
 
-/// See [`super::build`]. One pass, layer by layer: nodes come after the nodes that lead to them.
+/// See [`super::build`]. One pass, layer by layer: nodes come after the node that leads to them.
 pub fn build(anchors: &[&[u8]], out: &mut [u8]) -> Result<usize, Refused> {
     if !well_formed(anchors) {
         return Err(Refused::NotAnchors);
     }
+    write(anchors, out).ok_or(Refused::NoRoom)
+}
+
+fn write(anchors: &[&[u8]], out: &mut [u8]) -> Option<usize> {
+    let mut pen = Pen { out, at: 0 };
     let mut jobs = Vec::with_capacity(anchors.len());
     jobs.push(Job { first: 1, end: anchors.len(), ..Job::default() });
-    let mut at = 0;
     let mut done = 0;
     while let Some(&job) = jobs.get(done) {
-        let offset = u16::try_from(at).ok().filter(|at| at & TAIL == 0).ok_or(Refused::NoRoom)?;
         if done > 0 {
-            put(out, job.word_at, &offset.to_le_bytes())?;
+            let word = offset(pen.at)?;
+            pen.put(job.word_at, &word.to_le_bytes())?;
         }
-        at = build_node(anchors, job, at, out, &mut jobs).ok_or(Refused::NoRoom)?;
+        write_node(anchors, job, &mut pen, &mut jobs)?;
         done += 1;
     }
-    let len = u16::try_from(at).map_err(|_| Refused::NoRoom)?;
-    put(out, 4, &[anchors.len() as u8, 0])?;
-    put(out, 6, &len.to_le_bytes())?;
-    Ok(at)
+    let len = pen.at;
+    pen.put(4, &[anchors.len() as u8, 0])?;
+    pen.put(6, &u16::try_from(len).ok()?.to_le_bytes())?;
+    Some(len)
 }
 
-fn put(out: &mut [u8], at: usize, bytes: &[u8]) -> Result<(), Refused> {
-    let place = out.get_mut(at..at + bytes.len()).ok_or(Refused::NoRoom)?;
-    place.copy_from_slice(bytes);
-    Ok(())
+/// `at` as the offset in a word, if it fits beside [`TAIL`].
+fn offset(at: usize) -> Option<u16> {
+    u16::try_from(at).ok().filter(|at| at & TAIL == 0)
 }
 
-/// Writes the node of `job` and the tails of its heads at `at`, adds the runs below it to `jobs`,
-/// and returns the end, a multiple of 8; none when `out` is too small.
-fn build_node(
-    anchors: &[&[u8]],
-    job: Job,
-    at: usize,
-    out: &mut [u8],
-    jobs: &mut Vec<Job>,
-) -> Option<usize> {
-    let run = &anchors[job.first..job.end];
-    let common = match (run.first(), run.last()) {
-        (Some(first), Some(last)) => shared(&first[job.depth..], &last[job.depth..]),
-        _ => 0,
-    };
-    let depth = job.depth + common;
+/// Writes the node of `job` and the tails of its heads, and adds the runs below it to `jobs`.
+fn write_node(anchors: &[&[u8]], job: Job, pen: &mut Pen<'_>, jobs: &mut Vec<Job>) -> Option<()> {
+    let front = anchors[job.first.min(anchors.len() - 1)];
+    let back = anchors[job.end - 1];
+    let depth = job.depth + shared(&front[job.depth..], &back[job.depth..]);
     let runs = runs(anchors, job.first, job.end, depth);
     let several = runs.iter().any(|run| run.end - run.first > 1);
     let goes_on = runs.iter().any(|run| run.head & 0xff == MORE);
     let count = runs.len();
-    let kind = FORMAT | u8::from(several) * SEVERAL | u8::from(goes_on) * GOES_ON;
-    let mut pen = Pen { out, at };
-    let base = (job.first - 1) as u8;
-    pen.write(&[count as u8, common as u8, base, kind, 0, 0, 0, 0])?;
+    let kind = FORMAT | if several { SEVERAL } else { 0 } | if goes_on { GOES_ON } else { 0 };
+    let header = [count, depth - job.depth, job.first - 1].map(|field| field as u8);
+    pen.write(&header)?;
+    pen.write(&[kind, 0, 0, 0, 0])?;
     if count > NARROW {
         for sample in 1..=SAMPLES {
             let head = runs.get(sample * GROUP).map_or(u64::MAX, |run| run.head);
@@ -370,62 +328,38 @@ fn build_node(
     for run in &runs {
         pen.write(&run.head.to_le_bytes())?;
     }
-    let words_at = pen.at;
-    if goes_on {
-        pen.at += 2 * count;
-    }
+    let words_at = pen.skip(if goes_on { 2 * count } else { 0 })?;
     if several {
         for run in &runs {
             pen.write(&[(run.end - 1) as u8])?;
         }
     }
-    if let Some(first) = run.first() {
-        pen.write(&first[job.depth..depth])?;
-    }
+    pen.write(&front[job.depth..depth])?;
     for (place, run) in runs.iter().enumerate().filter(|_| goes_on) {
         let word_at = words_at + 2 * place;
         let mut word = 0;
         if run.end - run.first > 1 {
             jobs.push(Job { first: run.first, end: run.end, depth: depth + SLICE, word_at });
         } else if run.head & 0xff == MORE {
-            word = u16::try_from(pen.at).ok().filter(|at| at & TAIL == 0)? | TAIL;
+            word = offset(pen.at)? | TAIL;
             let tail = &anchors[run.first][depth + SLICE..];
             pen.write(&[tail.len() as u8])?;
             pen.write(tail)?;
         }
-        let end = pen.at;
-        pen.at = word_at;
-        pen.write(&word.to_le_bytes())?;
-        pen.at = end;
+        pen.put(word_at, &word.to_le_bytes())?;
     }
-    pen.write(&[0; 8][..pen.at.next_multiple_of(8) - pen.at])?;
-    Some(pen.at)
+    pen.write(&[0; 8][..pen.at.next_multiple_of(8) - pen.at])
 }
 
 /// Anchors `first..end`, grouped by their head after `depth` bytes.
 fn runs(anchors: &[&[u8]], first: usize, end: usize, depth: usize) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::with_capacity(end - first);
-    for at in first..end {
-        let head = head(&anchors[at][depth..]);
+    for (at, anchor) in anchors.iter().enumerate().take(end).skip(first) {
+        let head = head(&anchor[depth..]);
         match runs.last_mut() {
             Some(run) if run.head == head => run.end = at + 1,
             _ => runs.push(Run { head, first: at, end: at + 1 }),
         }
     }
     runs
-}
-
-/// Writes forward; none when there is no room.
-struct Pen<'a> {
-    out: &'a mut [u8],
-    at: usize,
-}
-
-impl Pen<'_> {
-    fn write(&mut self, bytes: &[u8]) -> Option<()> {
-        let end = self.at + bytes.len();
-        self.out.get_mut(self.at..end)?.copy_from_slice(bytes);
-        self.at = end;
-        Some(())
-    }
 }

@@ -12,6 +12,8 @@
 
 mod anchors;
 pub mod heads;
+mod pen;
+pub mod radix;
 #[cfg(test)]
 mod tests;
 

@@ -10,10 +10,12 @@ use proptest::prelude::*;
 use super::{AnchorList, Refused};
 use crate::limits::{MAX_ANCHOR_BYTES, MAX_ANCHORS};
 
+type Build = fn(&[&[u8]], &mut [u8]) -> Result<usize, Refused>;
+
 /// The interface, as values, so that one suite runs them all.
 struct Way {
     name: &'static str,
-    build: fn(&[&[u8]], &mut [u8]) -> Result<usize, Refused>,
+    build: Build,
     floor: fn(&[u8], &[u8]) -> usize,
     count: fn(&[u8]) -> usize,
     anchor: fn(&[u8], usize, &mut Vec<u8>) -> bool,
@@ -29,7 +31,11 @@ macro_rules! way {
 }
 
 fn ways() -> Vec<Way> {
-    std::vec![way!("chosen", super::super::art), way!("heads", super::heads)]
+    std::vec![
+        way!("chosen", super::super::art),
+        way!("heads", super::heads),
+        way!("radix", super::radix)
+    ]
 }
 
 /// Room for any index whose offsets still fit.
@@ -139,7 +145,7 @@ fn staircases() {
     }
     let zigzag = |at: usize| {
         let mut key = std::vec![b'm'; at];
-        key.push(if at % 2 == 0 { 0 } else { 0xff });
+        key.push(if at.is_multiple_of(2) { 0 } else { 0xff });
         key
     };
     check_around(normal((0..60).map(zigzag)));
