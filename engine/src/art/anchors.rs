@@ -127,11 +127,7 @@ pub(super) fn collect(
 
 /// Whether `index` starts with what `build` writes for the anchors read from it. An index is a
 /// pure function of its anchors, so nothing else about it is left to check.
-pub(super) fn rebuilds(
-    index: &[u8],
-    list: &AnchorList,
-    build: Build,
-) -> Result<(), &'static str> {
+pub(super) fn rebuilds(index: &[u8], list: &AnchorList, build: Build) -> Result<(), &'static str> {
     let slices = list.slices();
     if !well_formed(&slices) {
         return Err("the anchors are out of order, or the first is not empty");

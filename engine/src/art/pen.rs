@@ -24,6 +24,11 @@ impl Pen<'_> {
         self.out.get(at..self.at).map(|_| at)
     }
 
+    /// Writes zeros up to the next multiple of 4.
+    pub(super) fn align(&mut self) -> Option<()> {
+        self.write(&[0; 4][..self.at.next_multiple_of(4) - self.at])
+    }
+
     /// Writes `bytes` at `at`, where space was left.
     pub(super) fn put(&mut self, at: usize, bytes: &[u8]) -> Option<()> {
         let place = self.out.get_mut(at..at.checked_add(bytes.len())?)?;
