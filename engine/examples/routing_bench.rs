@@ -1,5 +1,5 @@
 //! Measures the routing index of one frame: `cargo run --release -p holt-engine --example
-//! routing_bench [PAGES] [SHAPE]`. PAGES is the number of index pages of the cold runs.
+//! routing_bench [PAGES] [SHAPE] [ROUNDS]`. PAGES is the number of index pages of the cold runs.
 //!
 //! Anchors come from sorted keys cut into pages of 44 records as a tree would: shortest
 //! separators, relative to what the fences of the frame share. Every lookup chooses the next one
@@ -10,7 +10,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use holt_engine::art::{Refused, heads, radix};
+use holt_engine::art::{AnchorList, Refused, heads, radix};
 
 const RECORDS_PER_PAGE: usize = 44;
 const PAGE: usize = 4096;
@@ -22,6 +22,9 @@ const QUERIES: usize = 128;
 type Build = fn(&[&[u8]], &mut [u8]) -> Result<usize, Refused>;
 type Floor = fn(&[u8], &[u8]) -> usize;
 
+/// Makes the sorted keys of a shape.
+type Keys = dyn Fn(&mut Random) -> Vec<Vec<u8>>;
+
 struct Frame {
     anchors: Vec<Vec<u8>>,
     queries: Vec<Vec<u8>>,
@@ -31,6 +34,7 @@ struct Way {
     name: &'static str,
     build: Build,
     floor: Floor,
+    anchors: fn(&[u8]) -> Result<AnchorList, &'static str>,
 }
 
 /// A small generator, so that two runs measure the same thing.
@@ -57,15 +61,19 @@ fn shared(a: &[u8], b: &[u8]) -> usize {
     a.iter().zip(b).take_while(|(x, y)| x == y).count()
 }
 
-/// Cuts sorted keys into frames of `pages` pages.
-fn frames(keys: &[Vec<u8>], pages: usize, random: &mut Random) -> Vec<Frame> {
+/// Cuts sorted keys into frames of `pages` pages, each cut moved by up to `window` records to
+/// where the separator is shortest.
+fn frames(keys: &[Vec<u8>], pages: usize, window: usize, random: &mut Random) -> Vec<Frame> {
     let per_frame = RECORDS_PER_PAGE * pages;
     let frame = |keys: &[Vec<u8>]| {
         let prefix = shared(&keys[0], &keys[keys.len() - 1]);
         let mut anchors = vec![Vec::new()];
         for page in 1..pages {
-            let (low, high) = (&keys[page * RECORDS_PER_PAGE - 1], &keys[page * RECORDS_PER_PAGE]);
-            anchors.push(high[prefix..(shared(low, high) + 1).min(prefix + 255)].to_vec());
+            let middle = page * RECORDS_PER_PAGE;
+            let len = |at: usize| shared(&keys[at - 1], &keys[at]) + 1;
+            let cut = (middle - window..=middle + window).min_by_key(|&at| len(at));
+            let cut = cut.expect("at least the middle");
+            anchors.push(keys[cut][prefix..len(cut).min(prefix + 255)].to_vec());
         }
         let queries = (0..QUERIES).map(|_| keys[random.below(keys.len())][prefix..].to_vec());
         Frame { anchors, queries: queries.collect() }
@@ -97,7 +105,7 @@ fn usr() -> Vec<Vec<u8>> {
     keys
 }
 
-fn shapes(random: &mut Random) -> Vec<(&'static str, Vec<Frame>)> {
+fn shapes<'a>(wanted: &str, random: &mut Random) -> Vec<(&'a str, Vec<Frame>)> {
     let big = |r: &mut Random| {
         let (top, file) = (r.below(8), r.below(100_000_000));
         format!("bucket-{top:02}/objects/file-{file:08}.json").into_bytes()
@@ -111,18 +119,20 @@ fn shapes(random: &mut Random) -> Vec<(&'static str, Vec<Frame>)> {
         format!("home/user-{user:05}/mail/2026-11-{day:02}/message-{file:05}").into_bytes()
     };
     let bytes = |r: &mut Random| r.next().to_be_bytes().to_vec();
-    let mut shapes = Vec::new();
-    // (shape, pages of a frame: fewer where 127 separators do not fit)
-    for (name, pages, keys) in [
-        ("objects, big directories", 127, generated(big, random)),
-        ("path/sub/file, ~180 a directory", 127, generated(small, random)),
-        ("deep, ~5 a directory", 72, generated(tiny, random)),
-        ("/usr", 64, usr()),
-        ("random 8 bytes", 127, generated(bytes, random)),
-    ] {
-        shapes.push((name, frames(&keys, pages, random)));
-    }
-    shapes
+    // (shape, pages of a frame, window of a cut): fewer pages where 127 separators do not fit.
+    let all: [(&str, usize, usize, &Keys); 7] = [
+        ("objects, big directories", 127, 0, &|random| generated(big, random)),
+        ("path/sub/file, ~180 a directory", 127, 0, &|random| generated(small, random)),
+        ("deep, ~5 a directory", 72, 0, &|random| generated(tiny, random)),
+        ("/usr", 64, 0, &|_| usr()),
+        ("deep, cut within 5", 127, 5, &|random| generated(tiny, random)),
+        ("/usr, cut within 5", 127, 5, &|_| usr()),
+        ("random 8 bytes", 127, 0, &|random| generated(bytes, random)),
+    ];
+    let wanted = all.into_iter().filter(|(name, ..)| name.contains(wanted));
+    wanted
+        .map(|(name, pages, window, keys)| (name, frames(&keys(random), pages, window, random)))
+        .collect()
 }
 
 /// Index pages on page boundaries.
@@ -158,8 +168,8 @@ impl Pages {
 
 /// Nanoseconds of one lookup by each of `searches`, measured in turns of under a millisecond so
 /// that a busy machine disturbs all of them alike; the fastest tenth of the turns counts.
-fn time(frames: &[Frame], searches: &[(Floor, &Pages)], count: usize) -> Vec<f64> {
-    let (rounds, lookups) = (400u64, 1500u64);
+fn time(frames: &[Frame], searches: &[(Floor, &Pages)], count: usize, rounds: u64) -> Vec<f64> {
+    let lookups = 1500u64;
     let mut turns = vec![Vec::new(); searches.len()];
     for round in 0..rounds {
         for (turns, &(floor, pages)) in turns.iter_mut().zip(searches) {
@@ -202,20 +212,36 @@ fn time_build(frames: &[Frame], way: &Way) -> f64 {
     best / 1000.0
 }
 
+/// What a page split or merge does: read the anchors, take one out, build.
+fn time_edit(frames: usize, pages: &Pages, way: &Way) -> f64 {
+    let mut out = vec![0; INDEX_SPACE];
+    let mut best = f64::MAX;
+    for round in 0..40 {
+        let start = Instant::now();
+        for frame in 0..frames {
+            let mut list = (way.anchors)(pages.index(frame)).expect("built");
+            list.remove(1 + round % (list.len() - 1));
+            black_box((way.build)(&list.slices(), &mut out).is_ok());
+        }
+        best = best.min(start.elapsed().as_nanos() as f64 / frames as f64);
+    }
+    best / 1000.0
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let cold_pages = arguments.get(1).and_then(|text| text.parse().ok()).unwrap_or(10_000);
     let wanted = arguments.get(2).map_or("", String::as_str);
+    let rounds = arguments.get(3).and_then(|text| text.parse().ok()).unwrap_or(400);
     let ways = [
-        Way { name: "heads", build: heads::build, floor: heads::floor },
-        Way { name: "radix", build: radix::build, floor: radix::floor },
+        Way { name: "heads", build: heads::build, floor: heads::floor, anchors: heads::anchors },
+        Way { name: "radix", build: radix::build, floor: radix::floor, anchors: radix::anchors },
     ];
-    println!("| anchors | way | hot ns | warm ns | cold ns | build us | bytes mean (max) |");
-    println!("|---|---|---|---|---|---|---|");
-    for (shape, frames) in shapes(&mut Random(1)) {
-        if !shape.contains(wanted) {
-            continue;
-        }
+    println!(
+        "| anchors | way | hot ns | warm ns | cold ns | build us | edit us | bytes mean (max) |"
+    );
+    println!("|---|---|---|---|---|---|---|---|");
+    for (shape, frames) in shapes(wanted, &mut Random(1)) {
         let pages = ways.each_ref().map(|way| Pages::new(way, &frames, cold_pages));
         let mut searches: Vec<(Floor, &Pages)> = vec![(nothing, &pages[0])];
         for (way, pages) in ways.iter().zip(&pages) {
@@ -223,25 +249,26 @@ fn main() {
             searches.push((way.floor, pages));
         }
         let mut hot = vec![0.0; searches.len()];
-        for one in frames[..8].chunks(1) {
+        for one in frames[..frames.len().min(8)].chunks(1) {
             // The pages of a frame are every `frames.len()`-th; the first frame is page 0.
             let own = ways.each_ref().map(|way| Pages::new(way, one, 1));
             let searches: Vec<(Floor, &Pages)> =
                 [&own[0]].into_iter().chain(&own).zip(&searches).map(|(p, s)| (s.0, p)).collect();
-            for (sum, ns) in hot.iter_mut().zip(time(one, &searches, 1)) {
-                *sum += ns / 8.0;
+            for (sum, ns) in hot.iter_mut().zip(time(one, &searches, 1, rounds)) {
+                *sum += ns / frames.len().min(8) as f64;
             }
         }
-        let warm = time(&frames, &searches, frames.len());
-        let cold = time(&frames, &searches, cold_pages);
+        let warm = time(&frames, &searches, frames.len(), rounds);
+        let cold = time(&frames, &searches, cold_pages, rounds);
         for (at, (way, pages)) in ways.iter().zip(&pages).enumerate() {
             let net = |all: &[f64]| all[at + 1] - all[0];
             let (hot, warm, cold) = (net(&hot), net(&warm), net(&cold));
             let build = time_build(&frames, way);
+            let edit = time_edit(frames.len(), pages, way);
             let mean = pages.lens.iter().sum::<usize>() / pages.lens.len();
             let max = pages.lens.iter().max().expect("frames");
             println!(
-                "| {shape} | {} | {hot:.1} | {warm:.1} | {cold:.0} | {build:.2} | {mean} ({max}) |",
+                "| {shape} | {} | {hot:.1} | {warm:.1} | {cold:.0} | {build:.2} | {edit:.2} | {mean} ({max}) |",
                 way.name
             );
         }

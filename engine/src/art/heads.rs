@@ -37,7 +37,7 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use super::Refused;
-use super::anchors::{AnchorList, collect, rebuilds, shared, well_formed};
+use super::anchors::{AnchorList, rebuilds, shared, well_formed};
 use super::pen::{Job, Pen};
 use crate::limits::{MAX_ANCHOR_BYTES, MAX_ANCHORS};
 
@@ -268,8 +268,7 @@ fn find(index: &[u8], ordinal: usize, out: &mut Vec<u8>) -> Option<()> {
         out.extend_from_slice(node.shared);
         let reaches = |head: &u64| last_of(index, *head).is_some_and(|last| last >= ordinal);
         let head = node.heads.iter().map(word).find(reaches)?;
-        let bytes = (head << 1).to_be_bytes();
-        out.extend_from_slice(bytes.get(..SLICE.min(length(head) as usize))?);
+        push_slice(head, out);
         match below(index, head)? {
             Below::Ends(found) => return (found == ordinal).then_some(()),
             Below::Tail(found, tail) => {
@@ -284,7 +283,54 @@ fn find(index: &[u8], ordinal: usize, out: &mut Vec<u8>) -> Option<()> {
 
 /// See [`super::anchors`].
 pub fn anchors(index: &[u8]) -> Result<AnchorList, &'static str> {
-    collect(index, count(index), anchor)
+    let list = walk(index).ok_or("an anchor is out of bounds, or there are too many")?;
+    if list.len() != count(index) {
+        return Err("the number of anchors is not the one stated");
+    }
+    Ok(list)
+}
+
+/// All anchors in order, by one walk over the nodes; none if something lies out of bounds.
+fn walk(index: &[u8]) -> Option<AnchorList> {
+    let mut list = AnchorList::new();
+    let mut bytes: Vec<u8> = Vec::new();
+    // Nodes on the way down: the heads left, and how many bytes of `bytes` come before them.
+    let mut open: Vec<(&[[u8; 8]], usize)> = Vec::new();
+    let mut nodes = 0;
+    let mut enter = Some(ROOT);
+    list.push(&[]).then_some(())?;
+    loop {
+        if let Some(at) = enter.take() {
+            // Every node has an anchor, so more nodes than anchors go round in a circle.
+            nodes += 1;
+            let node = Node::read(index, at).filter(|_| nodes <= MAX_ANCHORS)?;
+            bytes.extend_from_slice(node.shared);
+            open.push((node.heads.get(..usize::from(node.header[0]))?, bytes.len()));
+        }
+        let Some((heads, depth)) = open.last_mut() else { return Some(list) };
+        let Some((first, rest)) = heads.split_first() else {
+            open.pop();
+            continue;
+        };
+        *heads = rest;
+        bytes.truncate(*depth);
+        let head = word(first);
+        push_slice(head, &mut bytes);
+        match below(index, head)? {
+            Below::Ends(_) => list.push(&bytes).then_some(())?,
+            Below::Tail(_, tail) => {
+                bytes.extend_from_slice(tail);
+                list.push(&bytes).then_some(())?;
+            }
+            Below::Node(at) => enter = Some(at),
+        }
+    }
+}
+
+/// Adds the bytes of an anchor that are in `head` to `out`.
+fn push_slice(head: u64, out: &mut Vec<u8>) {
+    let bytes = (head << 1).to_be_bytes();
+    out.extend_from_slice(&bytes[..SLICE.min(length(head) as usize)]);
 }
 
 /// See [`super::verify`].
@@ -312,6 +358,7 @@ fn write(anchors: &[&[u8]], out: &mut [u8]) -> Option<usize> {
     pen.write(&[anchors.len() as u8, FORMAT, 0, 0])?;
     let mut jobs = Vec::with_capacity(anchors.len());
     jobs.push(Job { first: 1, end: anchors.len(), ..Job::default() });
+    let mut runs = Vec::with_capacity(anchors.len());
     let mut done = 0;
     while let Some(&job) = jobs.get(done) {
         if done > 0 {
@@ -320,7 +367,7 @@ fn write(anchors: &[&[u8]], out: &mut [u8]) -> Option<usize> {
             let head = place | payload(NODE, pen.at)?;
             pen.put(job.word_at, &head.to_le_bytes())?;
         }
-        write_node(anchors, job, &mut pen, &mut jobs)?;
+        write_node(anchors, job, &mut runs, &mut pen, &mut jobs)?;
         done += 1;
     }
     let len = pen.at;
@@ -334,14 +381,21 @@ fn payload(kind: u64, at: usize) -> Option<u64> {
     (value >> VALUE_BITS == 0).then_some(kind << VALUE_BITS | value)
 }
 
-/// Writes the node of `job` and the tails of its heads, and adds the runs below it to `jobs`.
-fn write_node(anchors: &[&[u8]], job: Job, pen: &mut Pen<'_>, jobs: &mut Vec<Job>) -> Option<()> {
+/// Writes the node of `job` and the tails of its heads, and adds the runs below it to `jobs`;
+/// `runs` is room for working in.
+fn write_node(
+    anchors: &[&[u8]],
+    job: Job,
+    runs: &mut Vec<Run>,
+    pen: &mut Pen<'_>,
+    jobs: &mut Vec<Job>,
+) -> Option<()> {
     // The first node of an index with only the empty anchor has no anchors.
     let front = anchors[job.first.min(anchors.len() - 1)];
     let back = anchors[job.end - 1];
     let depth = job.depth + shared(&front[job.depth..], &back[job.depth..]);
     let common = &front[job.depth..depth];
-    let runs = runs(anchors, job.first, job.end, depth);
+    find_runs(anchors, job, depth, runs);
     let count = runs.len();
     let header = [count, common.len(), job.first - 1, job.end - 1].map(|field| field as u8);
     pen.write(&header)?;
@@ -381,10 +435,10 @@ fn write_node(anchors: &[&[u8]], job: Job, pen: &mut Pen<'_>, jobs: &mut Vec<Job
     Some(())
 }
 
-/// Anchors `first..end`, grouped by their head after `depth` bytes.
-fn runs(anchors: &[&[u8]], first: usize, end: usize, depth: usize) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::with_capacity(end - first);
-    for (at, anchor) in anchors.iter().enumerate().take(end).skip(first) {
+/// Puts the anchors of `job`, grouped by their head after `depth` bytes, into `runs`.
+fn find_runs(anchors: &[&[u8]], job: Job, depth: usize, runs: &mut Vec<Run>) {
+    runs.clear();
+    for (at, anchor) in anchors.iter().enumerate().take(job.end).skip(job.first) {
         let head = head(&anchor[depth..], 0);
         match runs.last_mut() {
             // Anchors with equal heads both go on: they would be the same string otherwise.
@@ -392,5 +446,4 @@ fn runs(anchors: &[&[u8]], first: usize, end: usize, depth: usize) -> Vec<Run> {
             _ => runs.push(Run { head, first: at, end: at + 1 }),
         }
     }
-    runs
 }

@@ -256,6 +256,24 @@ fn lying_samples_are_searched() {
     }
 }
 
+#[test]
+fn nodes_in_a_circle_come_to_an_end() {
+    // Four heads, `aaaaaa` to `dddddd`, all going on in the node they are in.
+    let mut circle = std::vec![127, 0x10, 40, 0, 4, 0, 0, 126];
+    for letter in b'a'..=b'd' {
+        let six = u64::from_be_bytes([0, 0, letter, letter, letter, letter, letter, letter]);
+        circle.extend((six << 15 | 7 << 12 | 2 << 10 | 1).to_le_bytes());
+    }
+    assert!(super::heads::floor(&circle, &[b'a'; 4000]) < MAX_ANCHORS);
+    assert!(super::heads::anchors(&circle).is_err() && super::heads::verify(&circle).is_err());
+    assert!(!super::heads::anchor(&circle, 5, &mut Vec::new()));
+    // The same with a radix node of one key.
+    let circle = [127, 0x20, 20, 0, 8, 2 << 5, 0, 0, 1, 0, 0, 0, 126, 0, b'a', 255, 255, 255, 126];
+    let circle = [&circle[..], &[8, 2 << 5]].concat();
+    assert!(super::radix::floor(&circle, &[b'a'; 4000]) < MAX_ANCHORS);
+    assert!(super::radix::anchors(&circle).is_err() && super::radix::verify(&circle).is_err());
+}
+
 /// Strings that share much: few letters, few lengths, sometimes a long front.
 fn strings() -> impl Strategy<Value = Vec<u8>> {
     let letters = prop::sample::select(&[0u8, 1, b'a', b'b', b'/', 0xfe, 0xff][..]);
