@@ -23,7 +23,7 @@ type Build = fn(&[&[u8]], &mut [u8]) -> Result<usize, Refused>;
 type Floor = fn(&[u8], &[u8]) -> usize;
 
 /// Makes the sorted keys of a shape.
-type Keys = dyn Fn(&mut Random) -> Vec<Vec<u8>>;
+type Keys<'a> = dyn Fn(&mut Random) -> Vec<Vec<u8>> + 'a;
 
 struct Frame {
     anchors: Vec<Vec<u8>>,
@@ -120,7 +120,7 @@ fn shapes<'a>(wanted: &str, random: &mut Random) -> Vec<(&'a str, Vec<Frame>)> {
     };
     let bytes = |r: &mut Random| r.next().to_be_bytes().to_vec();
     // (shape, pages of a frame, window of a cut): fewer pages where 127 separators do not fit.
-    let all: [(&str, usize, usize, &Keys); 7] = [
+    let all: [(&str, usize, usize, &Keys<'_>); 7] = [
         ("objects, big directories", 127, 0, &|random| generated(big, random)),
         ("path/sub/file, ~180 a directory", 127, 0, &|random| generated(small, random)),
         ("deep, ~5 a directory", 72, 0, &|random| generated(tiny, random)),
