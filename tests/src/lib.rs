@@ -7,5 +7,6 @@ pub mod lanes;
 pub mod model;
 pub mod report;
 pub mod script;
+pub mod simdisk;
 pub mod source;
 pub mod workload;
