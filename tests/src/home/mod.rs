@@ -4,6 +4,7 @@
 //! a home that cannot be set up says why; it is never left out in silence.
 
 mod tree;
+mod web;
 
 use holt_engine::db::TreeStats;
 
@@ -11,6 +12,7 @@ use crate::model::Outcome;
 use crate::script::Op;
 
 pub use tree::{TreeHome, run_on_tree};
+pub use web::WebHome;
 
 /// A place where the engine runs.
 pub trait Home {
