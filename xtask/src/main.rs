@@ -12,11 +12,12 @@ mod tools;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-usage: cargo xtask test [--no-browser] [--quick]
+usage: cargo xtask test [--no-browser] [--no-web] [--quick]
        cargo xtask demo [--keep]
 
 test   every check: format, clippy, the build without std, all suites, Node and Chromium
          --no-browser  leave Chromium out
+         --no-web      leave the web package out: Node and Chromium
          --quick       fewer rounds in the long suites
 demo   imports /usr with the native and the sandboxed engine and compares what they hold
          --keep        leave the stores in target/demo
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
     let command = words.next().unwrap_or_default();
     let flags: Vec<String> = words.collect();
     let known: &[&str] = match command.as_str() {
-        "test" => &["--no-browser", "--quick"],
+        "test" => &["--no-browser", "--no-web", "--quick"],
         "demo" => &["--keep"],
         _ => {
             eprint!("{USAGE}");

@@ -23,6 +23,8 @@ const FIGURES: usize = 60;
 
 /// What to run.
 pub struct Options {
+    /// Whether the web package is built and tested.
+    pub web: bool,
     /// Whether Chromium runs too.
     pub browser: bool,
     /// Whether the long suites run fewer rounds.
@@ -73,8 +75,8 @@ fn package_tests(package: &str, options: &Options) -> Result<Vec<Suite>, String>
     if options.quick {
         testing.env("HOLT_QUICK", "1");
     }
-    if !options.browser {
-        testing.env("HOLT_NO_BROWSER", "1");
+    if !options.web {
+        testing.env("HOLT_SKIP_WEB", "1");
     }
     let output = kept(testing, progress)?;
     let mut suites = parse_cargo_test(package, &output.lines);
