@@ -41,9 +41,11 @@ fn main() -> ExitCode {
     }
     let has = |flag: &str| flags.iter().any(|given| given == flag);
     let passed = match command.as_str() {
-        "test" => {
-            test::run(&test::Options { browser: !has("--no-browser"), quick: has("--quick") })
-        }
+        "test" => test::run(&test::Options {
+            web: !has("--no-web"),
+            browser: !has("--no-browser") && !has("--no-web"),
+            quick: has("--quick"),
+        }),
         _ => demo::run(has("--keep")),
     };
     match passed {
