@@ -16,7 +16,7 @@ fn usage_is_2_in_one_line() {
     run(bare().args(["get", "k"]), b"").complains(2, "--store DIR or set HOLT_STORE");
     run(bare().env("HOLT_STORE", "").args(["get", "k"]), b"").complains(2, "HOLT_STORE");
     home.run(["frobnicate"]).complains(2, "frobnicate");
-    home.run(["get"]).complains(2, "<KEY>");
+    home.run(["get"]).complains(2, "<KEY>; see `holt help get`");
     home.run(["get", "a", "b"]).complains(2, "'b'");
     home.run(["ls", "--lmit", "1"]).complains(2, "--limit");
     home.run(["ls", "--limit", "many"]).complains(2, "many");
@@ -92,7 +92,7 @@ fn damage_that_prevents_opening_is_printed_by_check() {
     home.put("a", "1");
     home.run(["checkpoint"]).expect(0);
     damage(&home.store(), 64 * 1024);
-    let check = home.run(["check"]).complains(1, "damage found");
+    let check = home.run(["check"]).complains(1, "damage found (1 piece)");
     assert!(check.text().starts_with("superblock"), "{}", check.text());
     assert!(check.text().contains("DAMAGED"), "{}", check.text());
     let check = home.run(["check", "--json"]).expect(1).object();

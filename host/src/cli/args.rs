@@ -4,12 +4,14 @@
 //! Owns: global options, help texts, turning clap's complaints into one line.
 //! Never does: run a command.
 
+use std::ffi::OsString;
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
-use clap::{Parser, ValueEnum, ValueHint};
+use clap::{CommandFactory, Parser, ValueEnum, ValueHint};
 
 use super::commands::Command;
 use super::failure::Failure;
@@ -55,6 +57,8 @@ as `key`, other bytes in base64 in the field `key_b64`. A failure is an object t
 Exit codes: 0 done, 1 not found or damage, 2 usage, 3 done in part, 4 the store is in use,
 5 input or output failed.";
 
+const GLOBAL: &str = "Options of every command";
+
 const STYLES: Styles =
     Styles::styled().header(AnsiColor::Green.on_default()).literal(AnsiColor::Cyan.on_default());
 
@@ -63,20 +67,20 @@ const STYLES: Styles =
 #[command(name = "holt", version, after_help = HELP, styles = STYLES, max_term_width = 100)]
 pub struct Arguments {
     /// Directory of the store
-    #[arg(long, global = true, env = "HOLT_STORE", value_name = "DIR")]
+    #[arg(help_heading = GLOBAL, long, global = true, env = "HOLT_STORE", value_name = "DIR")]
     #[arg(value_hint = ValueHint::DirPath, value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub store: Option<PathBuf>,
 
-    /// Engine that opens the store
-    #[arg(long, global = true, value_name = "ENGINE", value_enum, default_value_t)]
+    /// Engine that opens the store; both read and write the same files
+    #[arg(help_heading = GLOBAL, long, global = true, value_name = "ENGINE", value_enum, default_value_t)]
     pub engine: EngineChoice,
 
     /// Print JSON, one object a line
-    #[arg(long, global = true)]
+    #[arg(help_heading = GLOBAL, long, global = true)]
     pub json: bool,
 
     /// How keys are written as arguments
-    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t)]
+    #[arg(help_heading = GLOBAL, long, global = true, value_name = "FORMAT", value_enum, default_value_t)]
     pub key_format: KeyFormat,
 
     #[command(subcommand)]
@@ -84,19 +88,20 @@ pub struct Arguments {
 }
 
 /// Prints the help or version that was asked for, or says in one line what is wrong.
-pub fn explain(error: &clap::Error, out: &mut Out) -> Result<(), Failure> {
+pub fn explain(error: &clap::Error, arguments: &[OsString], out: &mut Out) -> Result<(), Failure> {
+    let text = error.render();
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            let text = error.render();
-            match std::io::IsTerminal::is_terminal(&std::io::stdout()) {
-                true => out.raw(text.ansi().to_string().as_bytes()),
-                false => out.raw(text.to_string().as_bytes()),
-            }
-        }
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match io::stdout().is_terminal() {
+            true => out.raw(text.ansi().to_string().as_bytes()),
+            false => out.raw(text.to_string().as_bytes()),
+        },
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             Err(Failure::Usage("no command given; `holt --help` lists them".into()))
         }
-        _ => Err(Failure::Usage(complaint(&error.render().to_string()))),
+        _ => {
+            let complaint = complaint(&text.to_string());
+            Err(Failure::Usage(format!("{complaint}; see `{}`", help_for(arguments))))
+        }
     }
 }
 
@@ -114,6 +119,14 @@ fn complaint(text: &str) -> String {
         }
         line.push_str(word);
     }
-    let line = line.strip_prefix("error: ").unwrap_or(&line);
-    format!("{}; `holt help COMMAND` shows the arguments", super::keys::escape(line.as_bytes()))
+    line.strip_prefix("error: ").unwrap_or(&line).into()
+}
+
+/// The call that explains the command among the arguments, if there is one.
+fn help_for(arguments: &[OsString]) -> String {
+    let command = Arguments::command();
+    let named = arguments.iter().skip(1).find_map(|argument| {
+        command.get_subcommands().map(clap::Command::get_name).find(|name| argument == name)
+    });
+    format!("holt {}", named.map_or_else(|| "--help".into(), |name| format!("help {name}")))
 }

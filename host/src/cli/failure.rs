@@ -18,8 +18,6 @@ use std::io;
 
 use holt_engine::error::{Error, IoErrorKind};
 
-use super::keys::escape;
-
 /// Why a command did not do (all of) what it was asked for.
 #[derive(Debug)]
 pub enum Failure {
@@ -115,20 +113,12 @@ impl fmt::Display for Failure {
             Self::Store(Error::DstExists) => {
                 f.write_str("the destination exists; pass --force to replace it")
             }
-            Self::Store(error) => f.write_str(&one_line(&error.to_string())),
+            Self::Store(error) => error.fmt(f),
             Self::Io { doing, error } => {
-                write!(f, "{doing} failed: {}; {}", one_line(&error.to_string()), advice(error))
+                write!(f, "{doing} failed: {error}; {}", advice(error))
             }
             Self::ClosedPipe => f.write_str("standard output was closed"),
         }
-    }
-}
-
-/// Texts from below may quote bytes of a disk or a path: no line breaks, no control characters.
-fn one_line(text: &str) -> String {
-    match text.chars().any(char::is_control) {
-        true => escape(text.as_bytes()),
-        false => text.into(),
     }
 }
 

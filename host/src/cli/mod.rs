@@ -63,7 +63,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
             out = context.out;
             result
         }
-        Err(error) => args::explain(&error, &mut out),
+        Err(error) => args::explain(&error, &arguments, &mut out),
     };
     finish(result, out, json)
 }

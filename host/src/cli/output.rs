@@ -2,13 +2,14 @@
 //!
 //! Owns: writing. Never does: decide what to write, panic when a pipe is closed.
 
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use super::failure::Failure;
+use super::keys::escape;
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
@@ -53,7 +54,22 @@ fn output_failure(error: io::Error) -> Failure {
 
 /// One line on standard error. If nobody reads it, nobody can be told.
 pub fn say(text: impl std::fmt::Display) {
-    let _ = writeln!(io::stderr().lock(), "holt: {text}");
+    let _ = writeln!(io::stderr().lock(), "holt: {}", one_line(text.to_string()));
+}
+
+/// Tells who has to type what is read next, if standard input is a terminal.
+pub fn say_if_typed(what: &str) {
+    if io::stdin().is_terminal() {
+        say(format_args!("reading {what} from the terminal; Ctrl-D ends it"));
+    }
+}
+
+/// Texts may quote a path, an argument or bytes of a disk: no line breaks, no control characters.
+pub fn one_line(text: String) -> String {
+    match text.chars().any(char::is_control) {
+        true => escape(text.as_bytes()),
+        false => text,
+    }
 }
 
 /// Adds `name` if the bytes are UTF-8, else `name_b64`.
@@ -79,4 +95,10 @@ pub fn human_bytes(bytes: u64) -> String {
 /// A count for people: 1,234,567.
 pub fn human_count(count: u64) -> String {
     indicatif::HumanCount(count).to_string()
+}
+
+/// A count and what is counted: 1 record, 2 records.
+pub fn count_of(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {what}{plural}", human_count(count))
 }

@@ -2,10 +2,13 @@
 //!
 //! Owns: the look of the bars. Never does: write to a pipe.
 
+use std::fmt::Write;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+
+use super::output::human_count;
 
 const TICK: Duration = Duration::from_millis(120);
 
@@ -18,13 +21,19 @@ fn target() -> ProgressDrawTarget {
 
 fn style(template: &str) -> ProgressStyle {
     // The templates are constants of this file; a wrong one only changes the look.
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+        .with_key("rate", |state: &ProgressState, out: &mut dyn Write| {
+            // A writer of text in memory does not fail.
+            let _ = write!(out, "{}/s", human_count(state.per_sec() as u64));
+        })
 }
 
-/// A counter of records whose number is not known beforehand.
+/// A counter of records whose number is not known beforehand. Its message, empty at first, is
+/// for what comes after the counting.
 pub fn records(what: &'static str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, target());
-    bar.set_style(style("{spinner} {prefix} {human_pos} records, {per_sec}, {elapsed}"));
+    bar.set_style(style("{spinner} {prefix} {human_pos} records, {rate}, {elapsed}{msg}"));
     bar.set_prefix(what);
     bar.enable_steady_tick(TICK);
     bar
@@ -33,9 +42,7 @@ pub fn records(what: &'static str) -> ProgressBar {
 /// A bar of pages out of a total that may grow.
 pub fn pages(what: &'static str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(0), target());
-    bar.set_style(style(
-        "{prefix} [{bar:30}] {human_pos}/{human_len} pages, {per_sec}, {eta} left",
-    ));
+    bar.set_style(style("{prefix} [{bar:30}] {human_pos}/{human_len} pages, {rate}, {eta} left"));
     bar.set_prefix(what);
     bar
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::cli::failure::Failure;
 use crate::cli::keys::escape;
 use crate::cli::open::{Access, open};
-use crate::cli::output::{human_bytes, human_count};
+use crate::cli::output::{count_of, human_bytes};
 use crate::cli::{Context, progress};
 
 const HELP: &str = "\
@@ -57,7 +57,8 @@ pub fn run(_: &Arguments, context: &mut Context) -> Result<(), Failure> {
     match report.damage.len() {
         0 => Ok(()),
         count => Err(Failure::Damaged(format!(
-            "{count} pieces of damage found; nothing was changed, restore from a backup"
+            "damage found ({}); nothing was changed, restore from a backup",
+            count_of(count as u64, "piece")
         ))),
     }
 }
@@ -83,12 +84,12 @@ fn print(context: &mut Context, report: &VerifyReport) -> Result<(), Failure> {
         false => "DAMAGED",
     };
     context.out.line(format!(
-        "{verdict}: {} records ({}) in {} frames, {} extents, {} pages, fill {:.1} %",
-        human_count(report.records),
+        "{verdict}: {} ({}) in {}, {}, {}, fill {:.1} %",
+        count_of(report.records, "record"),
         human_bytes(report.payload_bytes),
-        human_count(report.frames),
-        human_count(report.extents),
-        human_count(report.pages),
+        count_of(report.frames, "frame"),
+        count_of(report.extents, "extent"),
+        count_of(report.pages, "page"),
         f64::from(report.fill_per_mille) / 10.0,
     ))
 }

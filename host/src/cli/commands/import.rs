@@ -17,7 +17,7 @@ use crate::cli::failure::Failure;
 use crate::cli::keys::escape;
 use crate::cli::limits::LISTED_FAILURES;
 use crate::cli::open::{Access, open};
-use crate::cli::output::{human_bytes, human_count, say};
+use crate::cli::output::{count_of, human_bytes, human_count, say};
 use crate::cli::walk::{Unreadable, walk};
 use crate::cli::{Context, disk, progress};
 
@@ -71,6 +71,7 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> 
     let started = Instant::now();
     let bar = progress::records("imported");
     let counts = import(&arguments.path, &prefix, Batch::new(opened.store.as_mut()), &bar)?;
+    bar.set_message("; checkpoint");
     opened.store.checkpoint()?;
     let seconds = started.elapsed().as_secs_f64();
     bar.finish_and_clear();
@@ -83,7 +84,8 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> 
     match counts.unreadable {
         0 => Ok(()),
         count => Err(Failure::Partial(format!(
-            "{count} entries could not be read and are left out; see to them and import again"
+            "{} could not be taken; see to what is listed above and import again",
+            if count == 1 { "1 entry".into() } else { format!("{count} entries") },
         ))),
     }
 }
@@ -162,14 +164,14 @@ fn print(
         }));
     }
     context.out.line(format!(
-        "{} records in {seconds:.2} s, {} records/s",
-        human_count(counts.records),
+        "{} in {seconds:.2} s, {} records/s",
+        count_of(counts.records, "record"),
         human_count(rate as u64),
     ))?;
     context.out.line(format!(
-        "{} on disk for {} records in the store, {each:.1} bytes a record",
+        "{} on disk for {} in the store, {each:.1} bytes a record",
         human_bytes(disk_bytes),
-        human_count(stats.records),
+        count_of(stats.records, "record"),
     ))?;
     if sandboxed {
         context.out.line(format!(

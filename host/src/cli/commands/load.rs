@@ -14,7 +14,7 @@ use crate::cli::failure::Failure;
 use crate::cli::jsonl::{self, Next};
 use crate::cli::limits::{LISTED_FAILURES, MAX_LINE_BYTES};
 use crate::cli::open::{Access, open};
-use crate::cli::output::{human_count, say};
+use crate::cli::output::{count_of, human_count, say, say_if_typed};
 use crate::cli::{Context, progress};
 
 const HELP: &str = "\
@@ -63,6 +63,7 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> 
     let bar = progress::records("loaded");
     let outcome =
         load(input.as_mut(), Batch::new(opened.store.as_mut()), arguments.keep_going, &bar)?;
+    bar.set_message("; checkpoint");
     opened.store.checkpoint()?;
     bar.finish_and_clear();
     let seconds = started.elapsed().as_secs_f64();
@@ -79,17 +80,17 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> 
         }))?;
     } else {
         let rate = human_count((outcome.loaded as f64 / seconds.max(1e-9)) as u64);
-        let loaded = human_count(outcome.loaded);
-        context.out.line(format!("{loaded} records in {seconds:.2} s, {rate} records/s"))?;
+        let loaded = count_of(outcome.loaded, "record");
+        context.out.line(format!("{loaded} in {seconds:.2} s, {rate} records/s"))?;
     }
     match outcome.stopped {
         Some((line, why)) => Err(Failure::Partial(format!(
-            "line {line}: {why}; {} records before it are loaded, correct it and load again",
-            outcome.loaded
+            "line {line}: {why}; {} before it loaded, correct it and load again",
+            count_of(outcome.loaded, "record")
         ))),
         None if outcome.bad_lines > 0 => Err(Failure::Partial(format!(
-            "{} lines were no records and were skipped; correct them and load again",
-            outcome.bad_lines
+            "skipped {} that could not be taken; correct and load again",
+            count_of(outcome.bad_lines, "line")
         ))),
         None => Ok(()),
     }
@@ -102,7 +103,10 @@ fn open_input(file: Option<&Path>) -> Result<Box<dyn BufRead>, Failure> {
                 .map_err(|error| Failure::io(format!("reading {}", path.display()), error))?;
             Ok(Box::new(BufReader::new(file)))
         }
-        _ => Ok(Box::new(io::stdin().lock())),
+        _ => {
+            say_if_typed("records");
+            Ok(Box::new(io::stdin().lock()))
+        }
     }
 }
 

@@ -27,7 +27,8 @@ control character, any byte that is not UTF-8, and characters that hide or reord
 them back with --key-format escaped. With --key-format hex they print in hexadecimal.
 
 -l shows a record of `import` as kind and permissions, links, user, group, size in bytes, time
-of modification (UTC), key, and -> target of a link; of any other record the size of its value.
+of modification (UTC), key, and -> target of a link; `value` and a size for any other record;
+`prefix` where more lies below.
 
 JSON: one object a line, {\"bytes\",\"key\",\"version\"} (or key_b64) for a record, with \"stat\" if
 `import` wrote it: {\"gid\",\"kind\",\"links\",\"mode\",\"mtime\",\"mtime_nanos\",\"size\",\"target\",\"uid\"}
@@ -134,15 +135,17 @@ fn key_of(entry: &RangeEntry) -> &[u8] {
 fn long_line(context: &Context, entry: &RangeEntry) -> String {
     let name = context.keys.show(key_of(entry));
     let RangeEntry::Key { value, .. } = entry else {
-        return format!("{:<10} {:>5} {:>5} {:>5} {:>12} {:<20} {name}", "", "", "", "", "", "");
+        return columns("prefix", "", &name);
     };
     match StatRecord::decode(value) {
         Some(stat) => statjson::line(&stat, &name),
-        None => {
-            let bytes = value.len();
-            format!("{:<10} {:>5} {:>5} {:>5} {bytes:>12} {:<20} {name}", "value", "", "", "", "")
-        }
+        None => columns("value", &value.len().to_string(), &name),
     }
+}
+
+/// A line in the columns of [`statjson::line`], for what has few of them.
+fn columns(kind: &str, bytes: &str, name: &str) -> String {
+    format!("{kind:<10} {:>5} {:>5} {:>5} {bytes:>12} {:<20} {name}", "", "", "", "")
 }
 
 fn json_entry(context: &mut Context, entry: &RangeEntry) -> Result<(), Failure> {

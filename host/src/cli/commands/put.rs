@@ -10,7 +10,7 @@ use holt_engine::limits::MAX_VALUE_BYTES;
 use crate::cli::Context;
 use crate::cli::failure::Failure;
 use crate::cli::open::{Access, open};
-use crate::cli::output::object_of;
+use crate::cli::output::{object_of, say_if_typed};
 
 const HELP: &str = "\
 Examples:
@@ -60,6 +60,7 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> 
 
 /// All of standard input, if it is not longer than a value may be.
 fn read_value() -> Result<Vec<u8>, Failure> {
+    say_if_typed("the value");
     let mut value = Vec::new();
     let limit = MAX_VALUE_BYTES as u64 + 1;
     io::stdin()

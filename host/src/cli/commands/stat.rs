@@ -1,5 +1,7 @@
 //! `holt stat`: figures of the store.
 
+use std::os::unix::ffi::OsStrExt;
+
 use holt_engine::db::TreeStats;
 use holt_host::api::SandboxUsage;
 use serde_json::{Map, Value, json};
@@ -7,8 +9,9 @@ use serde_json::{Map, Value, json};
 use crate::cli::args::EngineChoice;
 use crate::cli::disk::{self, FileUse};
 use crate::cli::failure::Failure;
+use crate::cli::keys::escape;
 use crate::cli::open::{Access, open};
-use crate::cli::output::{human_bytes, human_count};
+use crate::cli::output::{human_bytes, human_count, object_of};
 use crate::cli::{Context, progress};
 
 const HELP: &str = "\
@@ -40,24 +43,23 @@ pub fn run(_: &Arguments, context: &mut Context) -> Result<(), Failure> {
     let disk_bytes: u64 = files.iter().map(|file| file.allocated_bytes).sum();
     if context.json {
         let tree = serde_json::to_value(&stats).unwrap_or_default();
-        return context.out.json(&json!({
-            "store": opened.dir.to_string_lossy(),
-            "engine": context.engine.name(),
-            "tree": tree,
-            "files": files,
-            "disk_bytes": disk_bytes,
-            "sandbox": usage.map(|usage| json!({
+        let mut object = object_of("store", opened.dir.as_os_str().as_bytes());
+        object.insert("engine".into(), context.engine.name().into());
+        object.insert("tree".into(), tree);
+        object.insert("files".into(), json!(files));
+        object.insert("disk_bytes".into(), disk_bytes.into());
+        let sandbox = usage.map(|usage| {
+            json!({
                 "fuel": usage.fuel,
                 "device_calls": usage.device_calls,
                 "memory_bytes": usage.memory_bytes,
-            })),
-        }));
+            })
+        });
+        object.insert("sandbox".into(), sandbox.into());
+        return context.out.json(&object);
     }
-    context.out.line(format!(
-        "store {} ({} engine)",
-        opened.dir.display(),
-        context.engine.name()
-    ))?;
+    let dir = escape(opened.dir.as_os_str().as_bytes());
+    context.out.line(format!("store {dir} ({} engine)", context.engine.name()))?;
     print_tree(context, &stats)?;
     print_files(context, &files, disk_bytes, stats.records)?;
     match usage {
@@ -93,16 +95,16 @@ fn print_tree(context: &mut Context, stats: &TreeStats) -> Result<(), Failure> {
         "free_bytes",
         "manifest_bytes",
     ];
-    context.out.line("since opening")?;
     let mut counters = Map::new();
     flatten(serde_json::to_value(stats).unwrap_or_default(), &mut counters);
+    counters.retain(|name, value| {
+        !shown.contains(&name.as_str()) && value.as_u64().is_some_and(|count| count > 0)
+    });
+    if !counters.is_empty() {
+        context.out.line("since opening")?;
+    }
     for (name, value) in counters {
-        match value.as_u64() {
-            Some(count) if count > 0 && !shown.contains(&name.as_str()) => {
-                row(context, &name.replace('_', " "), human_count(count))?;
-            }
-            _ => {}
-        }
+        row(context, &name.replace('_', " "), human_count(value.as_u64().unwrap_or_default()))?;
     }
     Ok(())
 }
