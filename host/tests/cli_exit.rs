@@ -36,6 +36,8 @@ fn limits_are_2_and_create_nothing() {
     let value = vec![7; 1 << 20];
     home.feed(["put", &key[1..]], &value).expect(0);
     assert_eq!(home.run(["get", &key[1..]]).expect(0).out, value);
+    let none = home.run(["get", &key[2..]]).complains(1, "... (65534 bytes)");
+    assert!(none.err.len() < 400, "{}", none.err);
     let long = home.run(["ls"]).expect(0);
     assert_eq!(long.text().len(), 65_536);
 }

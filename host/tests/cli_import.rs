@@ -139,7 +139,7 @@ fn directories_without_rights_are_counted() {
     let tree = home.path("tree");
     fs::create_dir_all(tree.join("closed")).expect("directories");
     fs::write(tree.join("closed/hidden"), "").expect("file");
-    fs::set_permissions(tree.join("closed"), fs::Permissions::from_mode(0)).expect("mode");
+    fs::set_permissions(tree.join("closed"), fs::Permissions::from_mode(0o0)).expect("mode");
     let root = fs::read_dir(tree.join("closed")).is_ok();
     let ran = home.run(["import".as_ref(), tree.as_os_str()]);
     if root {

@@ -130,3 +130,22 @@ fn help_for(arguments: &[OsString]) -> String {
     });
     format!("holt {}", named.map_or_else(|| "--help".into(), |name| format!("help {name}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_definitions_hold() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn complaints_are_one_line() {
+        let text =
+            "error: the following are missing:\n  <KEY>\n\n  tip: add it\n\nUsage: holt get\n";
+        assert_eq!(complaint(text), "the following are missing: <KEY>; add it");
+        assert_eq!(help_for(&["holt".into(), "--json".into(), "ls".into()]), "holt help ls");
+        assert_eq!(help_for(&["holt".into()]), "holt --help");
+    }
+}

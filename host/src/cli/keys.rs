@@ -42,14 +42,26 @@ impl KeyFormat {
         argument.map(|argument| self.parse(argument)).transpose()
     }
 
-    /// How `ls` and messages show a key: in hexadecimal if asked for, else escaped.
+    /// How `ls` shows a key: in hexadecimal if asked for, else escaped.
     pub fn show(self, key: &[u8]) -> String {
         match self {
             Self::Hex => key.iter().map(|byte| format!("{byte:02x}")).collect(),
             Self::Text | Self::Escaped => escape(key),
         }
     }
+
+    /// How messages name a key: as [`Self::show`] does, cut short.
+    pub fn brief(self, key: &[u8]) -> String {
+        let shown = self.show(key);
+        match shown.char_indices().nth(BRIEF_CHARACTERS) {
+            Some((cut, _)) => format!("{}... ({} bytes)", &shown[..cut], key.len()),
+            None => shown,
+        }
+    }
 }
+
+/// At most this many characters of a key go into a message.
+const BRIEF_CHARACTERS: usize = 200;
 
 /// Characters that make a terminal show something else than what is there.
 fn is_unsafe(character: char) -> bool {

@@ -53,6 +53,6 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> 
 pub fn no_such_key(context: &Context, key: &[u8]) -> Failure {
     Failure::Missing(format!(
         "there is no record {}; `holt ls` lists what is there",
-        context.keys.show(key)
+        context.keys.brief(key)
     ))
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -90,15 +91,15 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> 
     }
 }
 
+/// Refuses what cannot be listed before a store is created for it.
 fn require_directory(path: &Path) -> Result<(), Failure> {
-    let metadata = fs::metadata(path)
-        .map_err(|error| Failure::io(format!("reading {}", path.display()), error))?;
-    match metadata.is_dir() {
-        true => Ok(()),
-        false => Err(Failure::Usage(format!(
+    match fs::read_dir(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => Err(Failure::Usage(format!(
             "{} is not a directory; import takes one",
             escape(path.as_os_str().as_bytes())
         ))),
+        Err(error) => Err(Failure::io(format!("reading {}", path.display()), error)),
     }
 }
 
