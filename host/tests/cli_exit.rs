@@ -27,6 +27,15 @@ fn usage_is_2_in_one_line() {
 }
 
 #[test]
+fn engines_that_are_not_listed_are_refused() {
+    let home = Home::new();
+    let with = |engines: &str| run(home.command().env("HOLT_ENGINES", engines).arg("ls"), b"");
+    with("sandbox").complains(2, "HOLT_ENGINES does not list native");
+    with("sandbox, native").complains(1, "there is no store");
+    with("").complains(1, "there is no store");
+}
+
+#[test]
 fn limits_are_2_and_create_nothing() {
     let home = Home::new();
     let key = "k".repeat(65_536);

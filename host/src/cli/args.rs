@@ -54,6 +54,8 @@ With --json each command prints objects, one a line. Bytes that are UTF-8 are in
 as `key`, other bytes in base64 in the field `key_b64`. A failure is an object too:
   {\"error\":{\"exit\":1,\"kind\":\"not-found\",\"message\":\"...\"}}
 
+HOLT_ENGINES, if set, lists the engines that may be used, as `sandbox` or `native,sandbox`.
+
 Exit codes: 0 done, 1 not found or damage, 2 usage, 3 done in part, 4 the store is in use,
 5 input or output failed.";
 

@@ -35,11 +35,15 @@ pub struct Opened {
     pub created: bool,
 }
 
+/// Lists the engines that may be used, if set: `sandbox` keeps the linked-in one out.
+pub const ENGINES_VARIABLE: &str = "HOLT_ENGINES";
+
 /// Opens the store that the command line names.
 pub fn open(context: &Context, access: Access) -> Result<Opened, Failure> {
     let dir = context.store.clone().ok_or_else(|| {
         Failure::Usage("no store given; pass --store DIR or set HOLT_STORE".into())
     })?;
+    require_enabled(context.engine)?;
     let absent = is_absent(&dir)?;
     if absent && access != Access::Create {
         return Err(Failure::Missing(format!(
@@ -55,6 +59,19 @@ pub fn open(context: &Context, access: Access) -> Result<Opened, Failure> {
         say(format_args!("created a store in {}", dir.display()));
     }
     Ok(Opened { store, dir, created: absent })
+}
+
+fn require_enabled(engine: EngineChoice) -> Result<(), Failure> {
+    let Some(enabled) = std::env::var_os(ENGINES_VARIABLE).filter(|list| !list.is_empty()) else {
+        return Ok(());
+    };
+    match enabled.to_string_lossy().split(',').any(|name| name.trim() == engine.name()) {
+        true => Ok(()),
+        false => Err(Failure::Usage(format!(
+            "{ENGINES_VARIABLE} does not list {}; choose another with --engine, or change it",
+            engine.name()
+        ))),
+    }
 }
 
 /// Whether there is nothing at all: no directory, or an empty one. Anything else is for the

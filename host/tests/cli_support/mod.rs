@@ -81,6 +81,8 @@ impl Home {
     pub fn command(&self) -> Command {
         let mut command = bare();
         command.arg("--store").arg(self.store()).args(["--engine", self.engine]);
+        // No test of one engine is served by the other.
+        command.env("HOLT_ENGINES", self.engine);
         command
     }
 
@@ -104,7 +106,7 @@ impl Home {
 /// The command without arguments and without an environment that would change it.
 pub fn bare() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_holt"));
-    command.env_remove("HOLT_STORE");
+    command.env_remove("HOLT_STORE").env_remove("HOLT_ENGINES");
     command
 }
 
