@@ -37,7 +37,7 @@ pub fn start() {
 
 /// The linear memory, through which JavaScript writes arguments and reads results.
 #[wasm_bindgen]
-pub fn memory() -> wasm_bindgen::JsValue {
+pub fn linear_memory() -> wasm_bindgen::JsValue {
     wasm_bindgen::memory()
 }
 

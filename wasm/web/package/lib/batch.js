@@ -1,5 +1,5 @@
 // A batch being collected, in the packed form (its layout is in `wasm/web/src/pack.rs`).
-import { roomFor, write } from './bytes.js';
+import { write } from './bytes.js';
 import { invalid, wrongType } from './errors.js';
 import { home } from './home.js';
 
@@ -38,14 +38,14 @@ export class Batch {
     if (wire === undefined) {
       throw invalid('this batch was applied already; use the one that atomic() passes in');
     }
-    wire.checkKey(key, 'key');
-    wire.checkValue(value, 'value');
+    const keyRoom = wire.checkKey(key, 'key');
+    const valueRoom = wire.checkValue(value, 'value');
     const { batchOps, batchBytes } = home.info.limits;
     if (this.#count === batchOps) wire.refuseBatchOps(this.#count + 1);
-    this.#grow(this.#used + HEADER_BYTES + roomFor(key) + roomFor(value));
+    this.#grow(this.#used + HEADER_BYTES + keyRoom + valueRoom);
     const at = this.#used + HEADER_BYTES;
-    const keyBytes = write(this.#bytes, at, key, 'key');
-    const valueBytes = write(this.#bytes, at + keyBytes, value, 'value');
+    const keyBytes = write(this.#bytes, at, key, keyRoom, 'key');
+    const valueBytes = write(this.#bytes, at + keyBytes, value, valueRoom, 'value');
     const end = at + keyBytes + valueBytes;
     if (end > batchBytes) wire.refuseBatchBytes(end);
     this.#bytes[this.#used] = kind;

@@ -68,22 +68,21 @@ function checkWellFormed(text, what) {
 }
 
 /**
- * Writes a checked value to `memory` at `at`, where there are `roomFor(value)` bytes; returns how
- * many it took.
+ * Writes a checked value to `memory` at `at`, where there are `room` bytes, which is what
+ * `roomFor(value)` said; returns how many it took. An array is not measured again: a shared one
+ * may have grown since.
  */
-export function write(memory, at, value, what) {
-  if (typeof value === 'string') return writeText(memory, at, value, what);
-  const length = lengthOf.call(value);
-  if (length <= LOOP_BYTES) {
-    for (let index = 0; index < length; index += 1) memory[at + index] = value[index];
+export function write(memory, at, value, room, what) {
+  if (typeof value === 'string') return writeText(memory, at, value, room, what);
+  if (room <= LOOP_BYTES) {
+    for (let index = 0; index < room; index += 1) memory[at + index] = value[index];
   } else {
-    // A window of that length, so that even a buffer that grows meanwhile cannot write past it.
-    Reflect.apply(set, Reflect.apply(subarray, memory, [at, at + length]), [value]);
+    Reflect.apply(set, Reflect.apply(subarray, memory, [at, at + room]), [value]);
   }
-  return length;
+  return room;
 }
 
-function writeText(memory, at, text, what) {
+function writeText(memory, at, text, room, what) {
   const { length } = text;
   if (length <= LOOP_BYTES) {
     let index = 0;
@@ -95,5 +94,5 @@ function writeText(memory, at, text, what) {
     if (index === length) return length;
   }
   checkWellFormed(text, what);
-  return encoder.encodeInto(text, memory.subarray(at, at + length * 3)).written;
+  return encoder.encodeInto(text, memory.subarray(at, at + room)).written;
 }

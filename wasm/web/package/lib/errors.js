@@ -30,3 +30,8 @@ export function kind(value) {
 export function wrongType(what, expected, value) {
   return new TypeError(`${what} must be ${expected}, but it is ${kind(value)}`);
 }
+
+/** The error of every call on a tree that was freed. */
+export function freed() {
+  return new HoltError('TREE_FREED', 'this tree was freed; make a new one with Tree.memory()');
+}

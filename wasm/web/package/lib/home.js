@@ -11,7 +11,7 @@ export const home = { glue: undefined, memory: undefined, info: undefined, stopp
 export function bind(glue) {
   home.info = Object.freeze(JSON.parse(glue.build_info()));
   Object.freeze(home.info.limits);
-  home.memory = glue.memory();
+  home.memory = glue.linear_memory();
   home.glue = glue;
 }
 

@@ -1,5 +1,5 @@
 // Option objects: each option is read once, and names nobody knows are refused.
-import { byteLength, check, roomFor, write } from './bytes.js';
+import { byteLength, check, write } from './bytes.js';
 import { invalid, wrongType } from './errors.js';
 
 /** The options object as it was given; refuses unknown names, so that a slip is not a full scan. */
@@ -37,9 +37,9 @@ export function whole(value, what, low, high, standard) {
 
 /** A key of its own: what the caller does to the array later does not matter. */
 export function ownKey(wire, value, what) {
-  wire.checkKey(value, what);
-  const bytes = new Uint8Array(roomFor(value));
-  const length = write(bytes, 0, value, what);
+  const room = wire.checkKey(value, what);
+  const bytes = new Uint8Array(room);
+  const length = write(bytes, 0, value, room, what);
   return length === bytes.length ? bytes : bytes.slice(0, length);
 }
 
@@ -51,9 +51,7 @@ export function delimiterByte(value) {
   if (byteLength(value) !== 1) {
     throw invalid(`delimiter must be one byte, but it has ${byteLength(value)}; use an ASCII character`);
   }
-  const byte = new Uint8Array(roomFor(value));
-  write(byte, 0, value, 'delimiter');
-  return byte[0];
+  return typeof value === 'string' ? value.charCodeAt(0) : value[0];
 }
 
 /** What part of a tree to scan. */

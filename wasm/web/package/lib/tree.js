@@ -1,6 +1,6 @@
 // The tree as JavaScript sees it. Types and units are documented in `index.d.ts`.
 import { Batch } from './batch.js';
-import { HoltError, wrongType } from './errors.js';
+import { HoltError, freed, wrongType } from './errors.js';
 import { glue, home, stop } from './home.js';
 import { flag, known, scanSpec, whole } from './options.js';
 import { decode } from './page.js';
@@ -37,9 +37,7 @@ export class Tree {
 
   #live() {
     const wire = this.#wire;
-    if (wire === undefined) {
-      throw new HoltError('TREE_FREED', 'this tree was freed; make a new one with Tree.memory()');
-    }
+    if (wire === undefined) throw freed();
     if (home.stopped !== undefined) throw home.stopped;
     return wire;
   }
@@ -89,9 +87,7 @@ export class Tree {
     } else {
       throw wrongType('the batch of atomic', 'a function or an array of operations', fill);
     }
-    const packed = Batch.close(batch);
-    // The function may have freed the tree.
-    return this.#live().atomic(packed);
+    return this.#live().atomic(Batch.close(batch));
   }
 
   scan(options) {
@@ -116,8 +112,7 @@ export class Tree {
     const entries = whole(given.limit, 'limit', 1, pageEntries, STANDARD_PAGE_ENTRIES);
     const bytes = whole(given.maxBytes, 'maxBytes', 1, pageBytes, STANDARD_PAGE_BYTES);
     const spec = scanSpec(wire, given, flag(given.keysOnly, 'keysOnly'));
-    // Option getters are the caller's code, and may have freed the tree.
-    return decode(this.#live().page(spec, entries, bytes), spec.keysOnly);
+    return decode(wire.page(spec, entries, bytes), spec.keysOnly);
   }
 
   compact() {
@@ -139,7 +134,7 @@ export class Tree {
   free() {
     const wire = this.#wire;
     this.#wire = undefined;
-    if (wire !== undefined && home.stopped === undefined) wire.free();
+    wire?.free();
   }
 
   get [Symbol.toStringTag]() {

@@ -2,7 +2,7 @@
 //
 // The calls and buffers are described in `wasm/web/src/lib.rs`. A wire is never shared.
 import { byteLength, check, roomFor, write } from './bytes.js';
-import { HoltError } from './errors.js';
+import { HoltError, freed } from './errors.js';
 import { home, stop } from './home.js';
 
 /** Status numbers of the calls. */
@@ -20,6 +20,19 @@ const NEXT_BYTES = 8;
 
 const decoder = new TextDecoder();
 
+// Engines are held here until they are freed, so that only `collected` frees those of forgotten
+// trees: what wasm-bindgen registers by itself would also call into a module that has stopped.
+const engines = new Set();
+const collected = new FinalizationRegistry((raw) => {
+  if (home.stopped !== undefined) return;
+  engines.delete(raw);
+  try {
+    raw.free();
+  } catch (error) {
+    stop(error);
+  }
+});
+
 export class Wire {
   #raw;
   #bytes;
@@ -32,6 +45,8 @@ export class Wire {
   /** Takes ownership of a raw engine. */
   constructor(raw) {
     this.#raw = raw;
+    engines.add(raw);
+    collected.register(this, raw, this);
     try {
       this.#answerAt = raw.answer_ptr();
       this.#inputAt = raw.reserve(0);
@@ -50,35 +65,30 @@ export class Wire {
     this.#version = new BigUint64Array(buffer, this.#answerAt + 16, 1);
   }
 
-  /** Makes room for `bytes` of input. */
+  /** Makes room for `bytes` of input. No code of the caller runs between this and the call. */
   #reserve(bytes) {
+    if (this.#raw === undefined) throw freed();
     if (bytes > this.#capacity) {
-      try {
-        this.#inputAt = this.#raw.reserve(bytes);
-        this.#capacity = this.#raw.capacity();
-      } catch (error) {
-        throw stop(error);
-      }
+      const at = this.invoke('reserve', bytes);
+      if (at === 0) throw new HoltError('INVALID_ARGUMENT', `${bytes} bytes are too many for one call`);
+      this.#inputAt = at;
+      this.#capacity = this.invoke('capacity');
     }
     if (this.#bytes.byteLength === 0) this.#look();
   }
 
   /** Gives back what a large call took, in wasm and here. */
   #trim() {
-    try {
-      this.#raw.trim();
-      this.#inputAt = this.#raw.reserve(0);
-      this.#capacity = this.#raw.capacity();
-    } catch (error) {
-      throw stop(error);
-    }
+    this.invoke('trim');
+    this.#inputAt = this.invoke('reserve', 0);
+    this.#capacity = this.invoke('capacity');
   }
 
   /** Looks at a status: throws the error of a failed call, after giving back large buffers. */
   #settle(status) {
     if (this.#bytes.byteLength === 0) this.#look();
     const error = status === FAILED ? this.#failure() : undefined;
-    if (this.#capacity > KEEP_BYTES || this.#words[OUTPUT_BYTES] > KEEP_BYTES) this.#trim();
+    if (this.#capacity > KEEP_BYTES) this.#trim();
     if (error !== undefined) throw error;
     return status;
   }
@@ -102,24 +112,29 @@ export class Wire {
     return output;
   }
 
-  /** Throws if a key is over the limit, before anything of its size is allocated. */
+  /**
+   * The room a key needs. Throws if it is not one, or is over the limit, before anything of its
+   * size is allocated.
+   */
   checkKey(key, what) {
     check(key, what);
-    const { keyBytes } = home.info.limits;
-    if (roomFor(key) > keyBytes) {
+    const room = roomFor(key);
+    if (room > home.info.limits.keyBytes) {
       const length = byteLength(key);
-      if (length > keyBytes) this.#refuse('key_too_long', length);
+      if (length > home.info.limits.keyBytes) this.#refuse('key_too_long', length);
     }
+    return room;
   }
 
   /** The same for a value. */
   checkValue(value, what) {
     check(value, what);
-    const { valueBytes } = home.info.limits;
-    if (roomFor(value) > valueBytes) {
+    const room = roomFor(value);
+    if (room > home.info.limits.valueBytes) {
       const length = byteLength(value);
-      if (length > valueBytes) this.#refuse('value_too_long', length);
+      if (length > home.info.limits.valueBytes) this.#refuse('value_too_long', length);
     }
+    return room;
   }
 
   #refuse(call, size) {
@@ -139,6 +154,8 @@ export class Wire {
 
   /** A call without arguments in the input. */
   invoke(call, ...numbers) {
+    if (this.#raw === undefined) throw freed();
+    if (home.stopped !== undefined) throw home.stopped;
     try {
       return this.#raw[call](...numbers);
     } catch (error) {
@@ -148,9 +165,9 @@ export class Wire {
 
   /** Whether there was a record; it is read by `value` and `version`. */
   get(key) {
-    this.checkKey(key, 'key');
-    this.#reserve(roomFor(key));
-    const length = write(this.#bytes, this.#inputAt, key, 'key');
+    const room = this.checkKey(key, 'key');
+    this.#reserve(room);
+    const length = write(this.#bytes, this.#inputAt, key, room, 'key');
     let status;
     try {
       status = this.#raw.get(length);
@@ -173,11 +190,11 @@ export class Wire {
   }
 
   put(key, value) {
-    this.checkKey(key, 'key');
-    this.checkValue(value, 'value');
-    this.#reserve(roomFor(key) + roomFor(value));
-    const keyBytes = write(this.#bytes, this.#inputAt, key, 'key');
-    const valueBytes = write(this.#bytes, this.#inputAt + keyBytes, value, 'value');
+    const keyRoom = this.checkKey(key, 'key');
+    const valueRoom = this.checkValue(value, 'value');
+    this.#reserve(keyRoom + valueRoom);
+    const keyBytes = write(this.#bytes, this.#inputAt, key, keyRoom, 'key');
+    const valueBytes = write(this.#bytes, this.#inputAt + keyBytes, value, valueRoom, 'value');
     let status;
     try {
       status = this.#raw.put(keyBytes, valueBytes);
@@ -188,9 +205,9 @@ export class Wire {
   }
 
   delete(key) {
-    this.checkKey(key, 'key');
-    this.#reserve(roomFor(key));
-    const length = write(this.#bytes, this.#inputAt, key, 'key');
+    const room = this.checkKey(key, 'key');
+    this.#reserve(room);
+    const length = write(this.#bytes, this.#inputAt, key, room, 'key');
     let status;
     try {
       status = this.#raw.delete(length);
@@ -202,26 +219,26 @@ export class Wire {
   }
 
   rename(src, dst, force) {
-    this.checkKey(src, 'src');
-    this.checkKey(dst, 'dst');
-    this.#reserve(roomFor(src) + roomFor(dst));
-    const srcBytes = write(this.#bytes, this.#inputAt, src, 'src');
-    const dstBytes = write(this.#bytes, this.#inputAt + srcBytes, dst, 'dst');
+    const srcRoom = this.checkKey(src, 'src');
+    const dstRoom = this.checkKey(dst, 'dst');
+    this.#reserve(srcRoom + dstRoom);
+    const srcBytes = write(this.#bytes, this.#inputAt, src, srcRoom, 'src');
+    const dstBytes = write(this.#bytes, this.#inputAt + srcBytes, dst, dstRoom, 'dst');
     this.#settle(this.invoke('rename', srcBytes, dstBytes, force));
   }
 
   /** Applies a packed batch. */
   atomic(packed) {
     this.#reserve(packed.length);
-    write(this.#bytes, this.#inputAt, packed, 'batch');
+    this.#bytes.set(packed, this.#inputAt);
     return this.#settle(this.invoke('atomic', packed.length)) !== NO;
   }
 
   /** One page, still packed: its bytes, how many entries, and the length of the next key or -1. */
   page({ prefix, after, delimiter, keysOnly }, maxEntries, maxBytes) {
     this.#reserve(prefix.length + (after?.length ?? 0));
-    write(this.#bytes, this.#inputAt, prefix, 'prefix');
-    if (after !== undefined) write(this.#bytes, this.#inputAt + prefix.length, after, 'startAfter');
+    this.#bytes.set(prefix, this.#inputAt);
+    if (after !== undefined) this.#bytes.set(after, this.#inputAt + prefix.length);
     const afterBytes = after === undefined ? 0xffff_ffff : after.length;
     const status = this.invoke(
       'page', prefix.length, afterBytes, delimiter, maxEntries, maxBytes, keysOnly,
@@ -247,6 +264,11 @@ export class Wire {
 
   /** Gives the tree's memory back to the module. */
   free() {
-    this.invoke('free');
+    if (home.stopped === undefined) {
+      this.invoke('free');
+      engines.delete(this.#raw);
+    }
+    collected.unregister(this);
+    this.#raw = undefined;
   }
 }
