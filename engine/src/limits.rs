@@ -48,6 +48,9 @@ pub const MAX_BLOB_PAGES: usize = MAX_EXTENT_BYTES / PAGE_BYTES;
 /// Most levels of frames: two carry fifty million records, so eight cannot be reached.
 pub const MAX_LEVELS: u8 = 8;
 
+/// Most frames a store may ever create: 32 TiB of them.
+pub const MAX_FRAMES: u32 = 1 << 26;
+
 /// Most bytes of the engine's root record kept by a blob store.
 pub const MAX_ROOT_BYTES: usize = 64 * 1024;
 
@@ -73,11 +76,23 @@ pub const MIN_LOG_BUDGET: u64 = 64 * 1024;
 /// out and then lost with an unsynced tail is never handed out again.
 pub const LSN_STRIDE: u64 = 1 << 30;
 
+/// No log position reaches this one: sums of positions and lengths cannot overflow.
+pub const MAX_LSN: u64 = 1 << 62;
+
+/// Bytes of log that replay holds in memory, unless one record is larger.
+pub const LOG_READ_BYTES: usize = 256 << 10;
+
 /// Most entries one scan page may return.
 pub const MAX_SCAN_ENTRIES: usize = 65_536;
 
 /// Most bytes of keys and values one scan page may return, before its last entry.
 pub const MAX_SCAN_BYTES: usize = 8 << 20;
+
+/// Most page anchors in the routing index of one frame: its pages but page 0.
+pub const MAX_ANCHORS: usize = MAX_FRAME_BYTES as usize / PAGE_BYTES - 1;
+
+/// Longest page anchor in a routing index, in bytes.
+pub const MAX_ANCHOR_BYTES: usize = 255;
 
 const _: () = {
     assert!(MAX_FRAME_BYTES as usize / PAGE_BYTES == 128, "page sets are 128-bit words");

@@ -8,6 +8,8 @@ mod tree;
 
 pub use batch::AtomicBatch;
 pub use options::Options;
-pub use scan::{KeyRangeEntry, KeyRangeBuilder, KeyRangeIter, RangeBuilder, RangeEntry, RangeIter, ScanPage};
+pub use scan::{
+    KeyRangeBuilder, KeyRangeEntry, KeyRangeIter, RangeBuilder, RangeEntry, RangeIter, ScanPage,
+};
 pub use stats::{TreeStats, VerifyReport};
 pub use tree::{Record, Tree};
