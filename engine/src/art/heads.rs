@@ -31,7 +31,8 @@
 //! A wide node is searched in two cache lines (the samples) and one (the heads between two of
 //! them). Counting goes by subtraction and sign, which compiles to straight-line code, vectors
 //! where the target has them, without a branch on the outcome. Payloads travel with the heads,
-//! so that going on, or answering, costs no further line.
+//! so that finding the next node costs no further line, nor does an answer that is not below a
+//! tail or a node.
 
 use alloc::vec::Vec;
 use core::cmp::Ordering;

@@ -16,7 +16,7 @@
 //! kinds of node, the heads by six bytes, in two.
 //!
 //! An index is at most 4 KiB, and its size follows the anchors' lengths: 127 anchors of random
-//! bytes take 1.2 KiB, 127 separators of `/usr`, each the shortest within five records of the
+//! bytes take 1.1 KiB, 127 separators of `/usr`, each the shortest within five records of the
 //! middle of its page, at most 3 KiB; cut in the very middle they do not always fit 3.4 KiB. So
 //! whoever splits a page should choose the shortest separator near the middle.
 

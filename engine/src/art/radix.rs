@@ -4,15 +4,16 @@
 //! Never does: recurse, allocate while searching, go back up, or trust an offset.
 //!
 //! Not used: [`super::heads`] was faster in every shape measured, by `examples/routing_bench.rs`
-//! on a busy two-core machine (nanoseconds of one lookup; instructions by callgrind):
+//! on a busy two-core machine (nanoseconds of one lookup, in one frame and in a random one of
+//! 10 000; instructions by callgrind):
 //!
 //! | anchors | heads: hot, cold, instructions | radix: hot, cold, instructions |
 //! |---|---|---|
-//! | digits in one large directory | 16, 288, 186 | 45, 502, 373 |
-//! | `path/sub/file`, 180 files a directory | 38, 401, 403 | 50, 440, 435 |
-//! | five files a directory | 34, 346, 328 | 44, 472, 406 |
-//! | `/usr` | 47, 489, 360 | 68, 581, 501 |
-//! | random eight bytes | 15, 268, 179 | 17, 357, 198 |
+//! | digits in one large directory | 16, 280, 186 | 50, 515, 373 |
+//! | `path/sub/file`, 180 files a directory | 39, 420, 403 | 54, 457, 435 |
+//! | five files a directory | 36, 361, 328 | 49, 487, 406 |
+//! | `/usr` | 47, 497, 395 | 71, 572, 549 |
+//! | random eight bytes | 16, 285, 179 | 21, 392, 198 |
 //!
 //! A node here settles one byte and costs a dependent cache line and a branch on its type; a
 //! node of heads settles six in three lines, two of them at known places. This tree is smaller
