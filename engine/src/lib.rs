@@ -9,11 +9,18 @@ extern crate alloc;
 extern crate std;
 
 pub mod art;
+pub mod cache;
+pub mod checkpoint;
 pub mod codec;
 pub mod db;
 pub mod device;
 pub mod error;
+pub mod forest;
+pub mod frame;
 pub mod geometry;
 pub mod ids;
 pub mod limits;
+pub mod log;
+pub mod node;
 pub mod sync;
+pub mod txn;

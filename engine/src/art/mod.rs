@@ -21,6 +21,7 @@
 //! whoever splits a page should choose the shortest separator near the middle.
 
 mod anchors;
+pub mod head;
 pub mod heads;
 mod pen;
 pub mod radix;
