@@ -28,11 +28,11 @@
 //! | | up to 16 heads (*narrow*): the shared bytes, then the heads, padded to a multiple of 4 |
 //! | | more (*wide*): 15 samples, the heads padded to a multiple of 8, the shared bytes |
 //!
-//! The samples are every eighth head but the first, padded. A wide node is searched in two cache lines (the samples) and one (the heads between two of
-//! them). Counting goes by subtraction and sign, which compiles to straight-line code, vectors
-//! where the target has them, without a branch on the outcome. Payloads travel with the heads,
-//! so that finding the next node costs no further line, nor does an answer that is not below a
-//! tail or a node.
+//! The samples are every eighth head but the first, padded. A wide node is searched in two cache
+//! lines (the samples) and one (the heads between two of them). Counting goes by subtraction and
+//! sign, which compiles to straight-line code, vectors where the target has them, without a
+//! branch on the outcome. Payloads travel with the heads, so that finding the next node costs no
+//! further line, nor does an answer that is not below a tail or a node.
 
 use alloc::vec::Vec;
 use core::cmp::Ordering;
