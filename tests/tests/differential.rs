@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use holt_engine::db::{Options, Tree};
 use holt_engine::limits::{MIN_CACHE_BYTES, MIN_FRAME_BYTES, MIN_LOG_BUDGET};
 use holt_tests::compare::{Dump, explain, run};
-use holt_tests::home::{Home, TreeHome, WebHome, memory_devices};
+use holt_tests::home::{Home, TreeHome, WebHome, memory_devices, simulated};
 use holt_tests::report::Tally;
 use holt_tests::workload::{Config, Shape, real_paths, script};
 
@@ -139,6 +139,12 @@ fn memory_alone_with_large_frames() {
 fn memory_devices_with_small_frames() {
     let make = || boxed(memory_devices(MIN_FRAME_BYTES, &TIGHT));
     suite("memory devices, 16 KiB frames", &["manifest switches"], Box::new(make));
+}
+
+#[test]
+fn simulated_disk() {
+    let make = || boxed(simulated(MIN_FRAME_BYTES, &TIGHT));
+    suite("simulated disk, 16 KiB frames", &[], Box::new(make));
 }
 
 #[test]
