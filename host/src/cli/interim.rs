@@ -1,50 +1,24 @@
 //! INTERIM, replaced by the native and sandboxed stores within the same session: a file of
 //! records behind the placeholder tree, so that the commands can be run and tested.
 
-use std::fs::{self, File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 
-use holt_engine::db::{RangeEntry, Record, ScanPage, Tree, TreeStats, VerifyReport};
-use holt_engine::error::{Corruption, CorruptionClass, Error, IoError, IoErrorKind, Result};
+use holt_engine::db::{Options, RangeEntry, Record, ScanPage, Tree, TreeStats, VerifyReport};
+use holt_engine::error::{Error, IoError, IoErrorKind, Result};
 use holt_host::api::{Change, SandboxUsage, ScanRequest, Store};
-
-use super::open::Access;
+use holt_native_store::FileStore;
 
 struct Interim {
     tree: Tree,
     path: PathBuf,
-    _lock: File,
-    writes: bool,
+    _files: FileStore,
 }
 
-pub fn open(dir: &Path, access: Access) -> Result<Box<dyn Store>> {
-    let io = |e: std::io::Error| {
-        Error::BlobStoreIo(IoError::new(IoErrorKind::Device, "open", e.to_string()))
-    };
-    let path = dir.join("blobs.dat");
-    let writes = access != Access::Read;
-    if access == Access::Create {
-        fs::create_dir_all(dir).map_err(io)?;
-    } else if !path.exists() {
-        return Err(Error::NotAStore { what: dir.display().to_string(), why: "no file".into() });
-    }
-    let lock = File::options()
-        .read(true)
-        .write(true)
-        .create(writes)
-        .truncate(false)
-        .open(&path)
-        .map_err(io)?;
-    let locked = if writes { lock.try_lock() } else { lock.try_lock_shared() };
-    match locked {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(Error::Locked { path: path.display().to_string() });
-        }
-        Err(TryLockError::Error(e)) => return Err(io(e)),
-    }
-    let tree = Tree::memory()?;
-    let data = fs::read(&path).map_err(io)?;
+pub fn open(files: FileStore, options: Options) -> Result<Box<dyn Store>> {
+    let path = files.dir().join("interim.dat");
+    let tree = Tree::open_with_devices(files.blobs.clone(), Some(files.log.clone()), options)?;
+    let data = fs::read(&path).unwrap_or_default();
     let mut rest = &data[..];
     let mut take = || -> Option<Vec<u8>> {
         let (len, tail) = rest.split_first_chunk::<4>()?;
@@ -52,13 +26,10 @@ pub fn open(dir: &Path, access: Access) -> Result<Box<dyn Store>> {
         rest = tail;
         Some(bytes.into())
     };
-    if !data.is_empty() && take().as_deref() != Some(b"interim") {
-        return Err(Corruption::new(CorruptionClass::Superblock, "mark").into());
-    }
     while let Some(key) = take() {
         tree.put(&key, &take().unwrap_or_default())?;
     }
-    Ok(Box::new(Interim { tree, path, _lock: lock, writes }))
+    Ok(Box::new(Interim { tree, path, _files: files }))
 }
 
 impl Store for Interim {
@@ -112,14 +83,13 @@ impl Store for Interim {
             out.extend((bytes.len() as u32).to_le_bytes());
             out.extend(bytes);
         };
-        add(b"interim");
         for entry in self.tree.range() {
             if let RangeEntry::Key { key, value, .. } = entry? {
                 add(&key);
                 add(&value);
             }
         }
-        assert!(self.writes);
+        assert!(!self.tree.options().read_only);
         fs::write(&self.path, out)
             .map_err(|e| IoError::new(IoErrorKind::Device, "write", e.to_string()).into())
     }
