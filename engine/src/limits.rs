@@ -37,7 +37,7 @@ pub const MAX_INLINE_RECORD_BYTES: usize = 1040;
 pub const MAX_FRAME_PREFIX_BYTES: usize = 512;
 
 /// Longest prefix a page strips from its keys, in bytes.
-pub const MAX_PAGE_PREFIX_BYTES: usize = 256;
+pub const MAX_PAGE_PREFIX_BYTES: usize = 240;
 
 /// Largest extent in bytes: a value or a key, whichever limit is larger.
 pub const MAX_EXTENT_BYTES: usize = MAX_VALUE_BYTES;
@@ -120,6 +120,9 @@ pub const MAX_LSN: u64 = 1 << 62;
 
 /// Bytes of log that replay holds in memory, unless one record is larger.
 pub const LOG_READ_BYTES: usize = 256 << 10;
+
+/// Most pieces of damage a report lists.
+pub const MAX_DAMAGE_REPORTED: usize = 1000;
 
 /// Most entries one scan page may return.
 pub const MAX_SCAN_ENTRIES: usize = 65_536;
