@@ -1,51 +1,71 @@
-//! Tasks of the repository that are more than one cargo command.
+//! The project's own tasks: `cargo xtask test` runs every suite, `cargo xtask web` those of the
+//! JavaScript package alone, `cargo xtask demo` shows the main job on real input.
+//!
+//! Owns: the command line. Never does: print anything from the suites itself.
 
+mod demo;
+mod run;
+mod summary;
+mod test;
 mod tools;
 mod web;
+mod web_tools;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-usage: cargo run -p holt-xtask -- TASK [OPTIONS]
+usage: cargo xtask test [--no-browser] [--no-web] [--quick]
+       cargo xtask web [--no-browser] [--no-figures] [--size]
+       cargo xtask demo [--keep]
 
-tasks:
-  web     build the JavaScript package; run its suites in Node and headless Chromium
-            --no-browser   leave the browser out
-            --no-figures   do not measure
-            --size         shrink the modules with npm's binaryen";
+test   every check: format, clippy, the build without std, all suites, Node and Chromium
+         --no-browser  leave Chromium out
+         --no-web      leave the web package out: Node and Chromium
+         --quick       fewer rounds in the long suites
+web    builds the JavaScript package and runs its suites in Node and Chromium
+         --no-browser  leave Chromium out
+         --no-figures  do not measure
+         --size        shrink the modules with npm's binaryen
+demo   imports /usr with the native and the sandboxed engine and compares what they hold
+         --keep        leave the stores in target/demo
+";
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (task, options) = match arguments.split_first() {
-        Some((task, options)) => (task.as_str(), options),
-        None => ("", [].as_slice()),
+    let mut words = std::env::args().skip(1);
+    let command = words.next().unwrap_or_default();
+    let flags: Vec<String> = words.collect();
+    let known: &[&str] = match command.as_str() {
+        "test" => &["--no-browser", "--no-web", "--quick"],
+        "web" => &["--no-browser", "--no-figures", "--size"],
+        "demo" => &["--keep"],
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
     };
-    let done = match task {
-        "web" => web_options(options).map(web::run),
-        _ => Err(USAGE.to_string()),
+    if let Some(unknown) = flags.iter().find(|flag| !known.contains(&flag.as_str())) {
+        eprintln!("unknown flag {unknown}\n{USAGE}");
+        return ExitCode::from(2);
+    }
+    let has = |flag: &str| flags.iter().any(|given| given == flag);
+    let passed = match command.as_str() {
+        "test" => test::run(&test::Options {
+            web: !has("--no-web"),
+            browser: !has("--no-browser") && !has("--no-web"),
+            quick: has("--quick"),
+        }),
+        "web" => web::run(&web::Options {
+            browser: !has("--no-browser"),
+            figures: !has("--no-figures"),
+            size: has("--size"),
+        }),
+        _ => demo::run(has("--keep")),
     };
-    match done {
-        Ok(Ok(())) => ExitCode::SUCCESS,
-        Ok(Err(error)) => {
-            eprintln!("error: {error}");
+    match passed {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("xtask {command}: {why}");
             ExitCode::FAILURE
         }
-        Err(usage) => {
-            eprintln!("{usage}");
-            ExitCode::from(2)
-        }
     }
-}
-
-fn web_options(arguments: &[String]) -> Result<web::Options, String> {
-    let mut options = web::Options::default();
-    for argument in arguments {
-        match argument.as_str() {
-            "--no-browser" => options.browser = false,
-            "--no-figures" => options.figures = false,
-            "--size" => options.size = true,
-            other => return Err(format!("web does not know {other}\n{USAGE}")),
-        }
-    }
-    Ok(options)
 }
