@@ -8,11 +8,19 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod art;
+pub mod cache;
+pub mod checkpoint;
 pub mod codec;
 pub mod db;
 pub mod device;
 pub mod error;
+pub mod forest;
+pub mod frame;
 pub mod geometry;
 pub mod ids;
 pub mod limits;
+pub mod log;
+pub mod node;
 pub mod sync;
+pub mod txn;

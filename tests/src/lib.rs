@@ -1,1 +1,12 @@
-//! The kit.
+//! The test kit of holt: a model, hostile workloads, homes to run them in, and what compares
+//! them. The suites are in `tests/tests`.
+
+pub mod compare;
+pub mod home;
+pub mod lanes;
+pub mod model;
+pub mod report;
+pub mod script;
+pub mod simdisk;
+pub mod source;
+pub mod workload;

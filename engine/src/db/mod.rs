@@ -1,13 +1,21 @@
 //! The public handles.
 
 mod batch;
+mod core;
 mod options;
 mod scan;
+mod scan_run;
 mod stats;
 mod tree;
+mod verify;
+
+#[cfg(test)]
+mod tests;
 
 pub use batch::AtomicBatch;
 pub use options::Options;
-pub use scan::{KeyRangeEntry, KeyRangeBuilder, KeyRangeIter, RangeBuilder, RangeEntry, RangeIter, ScanPage};
+pub use scan::{
+    KeyRangeBuilder, KeyRangeEntry, KeyRangeIter, RangeBuilder, RangeEntry, RangeIter, ScanPage,
+};
 pub use stats::{TreeStats, VerifyReport};
 pub use tree::{Record, Tree};

@@ -1,0 +1,415 @@
+//! Page 0 of a frame: identity, prefix, fences, pages in use, routing root.
+//!
+//! Owns: the layout of page 0, and the way from a key to a page. Invariants: ordinals number
+//! the frame's pages in key order; ordinal 0 has the empty anchor; anchors are relative to the
+//! frame's prefix; an anchor longer than [`ANCHOR_HEAD_BYTES`] is routed by its head, and ties
+//! are settled by the whole key in its extent.
+
+use alloc::vec::Vec;
+
+use crate::error::CorruptionClass;
+use crate::frame::bound::Edge;
+use crate::frame::{Bound, PageSet, prefix_between};
+use crate::ids::Lsn;
+use crate::limits::{MAX_FRAME_PREFIX_BYTES, MAX_PAGE_PREFIX_BYTES, PAGE_BYTES};
+use crate::node::verify::Fault;
+use crate::node::{Extents, LongKey, Miss, Page, PageKind, Query};
+
+/// Longest anchor, in bytes, that the routing index holds whole.
+pub const ANCHOR_HEAD_BYTES: usize = MAX_PAGE_PREFIX_BYTES;
+
+const AT_COUNT: usize = 16;
+const AT_ROUTING: usize = 18;
+const AT_ROUTING_LEN: usize = 20;
+const AT_PREFIX_LEN: usize = 22;
+const AT_LOW_LEN: usize = 24;
+const AT_HIGH_LEN: usize = 26;
+const AT_FLAGS: usize = 28;
+const AT_LONGS: usize = 29;
+const AT_GROUPS: usize = 30;
+const AT_USED: usize = 32;
+const AT_LOW_LONG: usize = 48;
+const AT_HIGH_LONG: usize = 60;
+const AT_TABLES: usize = 72;
+const LONG_ENTRY: usize = 13;
+
+const HAS_HIGH: u8 = 1;
+const LOW_LONG: u8 = 2;
+const HIGH_LONG: u8 = 4;
+
+/// Where the keys of one page start, relative to the frame's prefix.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Anchor {
+    /// The anchor, or its first [`ANCHOR_HEAD_BYTES`].
+    pub bytes: Vec<u8>,
+    /// The whole absolute key of a longer one.
+    pub long: Option<LongKey>,
+}
+
+/// Page 0, taken apart to be changed and built anew.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// Level of the frame; 0 holds records.
+    pub level: u8,
+    /// What every key of the frame starts with; pages and anchors leave it out.
+    pub prefix: Vec<u8>,
+    /// Lowest key that belongs here.
+    pub low: Bound,
+    /// Lowest key above that does not.
+    pub high: Option<Bound>,
+    /// Page number by ordinal.
+    pub pages: Vec<u8>,
+    /// Anchor by ordinal.
+    pub anchors: Vec<Anchor>,
+}
+
+impl Head {
+    /// The head of a frame with one page and these fences.
+    pub fn new(level: u8, low: Bound, high: Option<Bound>) -> Self {
+        let mut head = Self { level, low, high, ..Self::default() };
+        let len = head.prefix_for(&head.low, head.high.as_ref());
+        head.prefix = head.low.bytes[..len].into();
+        head
+    }
+
+    /// Length of the prefix of a frame between these fences.
+    pub fn prefix_for(&self, low: &Bound, high: Option<&Bound>) -> usize {
+        prefix_between(low.edge(), high.map(Bound::edge), MAX_FRAME_PREFIX_BYTES)
+    }
+
+    /// Pages in use, page 0 among them.
+    pub fn used(&self) -> PageSet {
+        let mut used = PageSet::first(1);
+        self.pages.iter().for_each(|&page| used.add(page));
+        used
+    }
+
+    /// The prefix of the page at `ordinal`, relative to the frame's.
+    pub fn page_prefix(&self, ordinal: usize) -> Vec<u8> {
+        self.span_prefix(ordinal, ordinal)
+    }
+
+    /// The prefix of a page that would cover the ordinals `first..=last`.
+    pub fn span_prefix(&self, first: usize, last: usize) -> Vec<u8> {
+        let low = self.edge_bytes(first);
+        let high = if last + 1 < self.anchors.len() {
+            let whole = self.anchors[last + 1].long.is_none();
+            Some((self.edge_bytes(last + 1), whole))
+        } else {
+            self.high.as_ref().map(|high| (high.bytes.clone(), high.long.is_none()))
+        };
+        let low_edge = Edge { bytes: &low, whole: true };
+        let high_edge = high.as_ref().map(|(bytes, whole)| Edge { bytes, whole: *whole });
+        let limit = self.prefix.len() + MAX_PAGE_PREFIX_BYTES;
+        let len = prefix_between(low_edge, high_edge, limit).max(self.prefix.len());
+        low.get(self.prefix.len()..len).unwrap_or(&[]).into()
+    }
+
+    /// What is at hand of the absolute key where `ordinal` starts.
+    fn edge_bytes(&self, ordinal: usize) -> Vec<u8> {
+        if ordinal == 0 {
+            return self.low.bytes.clone();
+        }
+        let mut bytes = self.prefix.clone();
+        bytes.extend_from_slice(&self.anchors[ordinal].bytes);
+        bytes
+    }
+
+    /// The page's bytes, or `None` if they do not fit.
+    pub fn build(&self, frame: u32, lsn: Lsn) -> Option<Page> {
+        let mut groups: Vec<&[u8]> = Vec::with_capacity(self.anchors.len());
+        let mut firsts: Vec<u8> = Vec::with_capacity(self.anchors.len());
+        for (ordinal, anchor) in self.anchors.iter().enumerate() {
+            if groups.last() != Some(&anchor.bytes.as_slice()) {
+                groups.push(&anchor.bytes);
+                firsts.push(ordinal as u8);
+            }
+        }
+        let longs: Vec<(u8, LongKey)> = (0u8..)
+            .zip(&self.anchors)
+            .filter_map(|(ordinal, anchor)| anchor.long.map(|long| (ordinal, long)))
+            .collect();
+        if longs.is_empty() {
+            firsts.clear();
+        }
+        let low = &self.low.bytes[self.prefix.len()..];
+        let high: &[u8] = self.high.as_ref().map_or(&[], |high| &high.bytes);
+        let tables = AT_TABLES + self.pages.len() + longs.len() * LONG_ENTRY + firsts.len();
+        let strings = tables + self.prefix.len() + low.len() + high.len();
+        let routing = strings.next_multiple_of(64);
+        if routing > PAGE_BYTES {
+            return None;
+        }
+        let mut page = Page::new(PageKind::Head, self.level, frame, 0);
+        page.set_lsn(lsn);
+        let len = super::build(&groups, &mut page.bytes_mut()[routing..]).ok()?;
+        page.set_u16(AT_COUNT, self.pages.len() as u16);
+        page.set_u16(AT_ROUTING, routing as u16);
+        page.set_u16(AT_ROUTING_LEN, len as u16);
+        page.set_u16(AT_PREFIX_LEN, self.prefix.len() as u16);
+        page.set_u16(AT_LOW_LEN, low.len() as u16);
+        page.set_u16(AT_HIGH_LEN, high.len() as u16);
+        page.set_u16(AT_GROUPS, firsts.len() as u16);
+        let high_long = self.high.as_ref().and_then(|high| high.long);
+        let flags = u8::from(self.high.is_some()) * HAS_HIGH
+            + u8::from(self.low.long.is_some()) * LOW_LONG
+            + u8::from(high_long.is_some()) * HIGH_LONG;
+        let bytes = page.bytes_mut();
+        bytes[AT_FLAGS] = flags;
+        bytes[AT_LONGS] = longs.len() as u8;
+        bytes[AT_USED..AT_USED + 16].copy_from_slice(&self.used().0.to_le_bytes());
+        put_long(bytes, AT_LOW_LONG, self.low.long);
+        put_long(bytes, AT_HIGH_LONG, high_long);
+        let mut at = AT_TABLES;
+        let mut put = |part: &[u8]| {
+            bytes[at..at + part.len()].copy_from_slice(part);
+            at += part.len();
+        };
+        put(&self.pages);
+        for (ordinal, long) in longs {
+            put(&[ordinal]);
+            put(&long.extent.to_le_bytes());
+            put(&long.len.to_le_bytes());
+        }
+        put(&firsts);
+        put(&self.prefix);
+        put(low);
+        put(high);
+        Some(page)
+    }
+
+    /// Takes page 0 apart; it has passed [`layout`].
+    pub fn parse(page: &Page) -> Self {
+        let view = HeadView(page);
+        let prefix: Vec<u8> = view.prefix().into();
+        let mut low_bytes = prefix.clone();
+        low_bytes.extend_from_slice(view.low_suffix());
+        let low = Bound { bytes: low_bytes, long: view.low_long() };
+        let high = view.high();
+        let mut anchors = alloc::vec![Anchor::default(); view.count()];
+        let groups = super::count(view.routing());
+        for group in 0..groups {
+            let mut bytes = Vec::new();
+            super::anchor(view.routing(), group, &mut bytes);
+            let members = view.members(group);
+            for anchor in anchors.get_mut(members.0..=members.1).unwrap_or_default() {
+                anchor.bytes.clone_from(&bytes);
+            }
+        }
+        for index in 0..view.longs() {
+            let (ordinal, long) = view.long(index);
+            if let Some(anchor) = anchors.get_mut(ordinal) {
+                anchor.long = Some(long);
+            }
+        }
+        Self { level: page.level(), prefix, low, high, pages: view.pages().into(), anchors }
+    }
+}
+
+fn put_long(bytes: &mut [u8; PAGE_BYTES], at: usize, long: Option<LongKey>) {
+    let long = long.unwrap_or(LongKey { extent: 0, len: 0 });
+    bytes[at..at + 8].copy_from_slice(&long.extent.to_le_bytes());
+    bytes[at + 8..at + 12].copy_from_slice(&long.len.to_le_bytes());
+}
+
+/// Page 0 as lookups read it, without taking it apart.
+#[derive(Clone, Copy)]
+pub struct HeadView<'a>(pub &'a Page);
+
+impl<'a> HeadView<'a> {
+    fn len_at(self, at: usize) -> usize {
+        usize::from(self.0.u16(at))
+    }
+
+    fn part(self, at: usize, len: usize) -> &'a [u8] {
+        &self.0.bytes()[at..at + len]
+    }
+
+    fn flag(self, flag: u8) -> bool {
+        self.0.bytes()[AT_FLAGS] & flag != 0
+    }
+
+    fn long_at(self, at: usize) -> LongKey {
+        LongKey { extent: self.0.u64(at), len: self.0.u32(at + 8) }
+    }
+
+    /// Pages in key order.
+    #[inline]
+    pub fn count(self) -> usize {
+        self.len_at(AT_COUNT)
+    }
+
+    /// Page number at each ordinal.
+    #[inline]
+    pub fn pages(self) -> &'a [u8] {
+        self.part(AT_TABLES, self.count())
+    }
+
+    /// Pages in use, as the page says.
+    pub fn used(self) -> PageSet {
+        let mut raw = [0; 16];
+        raw.copy_from_slice(self.part(AT_USED, 16));
+        PageSet(u128::from_le_bytes(raw))
+    }
+
+    fn longs(self) -> usize {
+        usize::from(self.0.bytes()[AT_LONGS])
+    }
+
+    fn long(self, index: usize) -> (usize, LongKey) {
+        let at = AT_TABLES + self.count() + index * LONG_ENTRY;
+        (usize::from(self.0.bytes()[at]), self.long_at(at + 1))
+    }
+
+    fn firsts(self) -> &'a [u8] {
+        let at = AT_TABLES + self.count() + self.longs() * LONG_ENTRY;
+        self.part(at, self.len_at(AT_GROUPS))
+    }
+
+    fn strings_at(self) -> usize {
+        AT_TABLES + self.count() + self.longs() * LONG_ENTRY + self.len_at(AT_GROUPS)
+    }
+
+    /// What every key of the frame starts with.
+    #[inline]
+    pub fn prefix(self) -> &'a [u8] {
+        self.part(self.strings_at(), self.prefix_len())
+    }
+
+    /// Length of the prefix.
+    #[inline]
+    pub fn prefix_len(self) -> usize {
+        self.len_at(AT_PREFIX_LEN)
+    }
+
+    fn low_suffix(self) -> &'a [u8] {
+        self.part(self.strings_at() + self.prefix_len(), self.len_at(AT_LOW_LEN))
+    }
+
+    fn low_long(self) -> Option<LongKey> {
+        self.flag(LOW_LONG).then(|| self.long_at(AT_LOW_LONG))
+    }
+
+    /// The low fence.
+    pub fn low(self) -> Bound {
+        let mut bytes: Vec<u8> = self.prefix().into();
+        bytes.extend_from_slice(self.low_suffix());
+        Bound { bytes, long: self.low_long() }
+    }
+
+    /// The high fence.
+    pub fn high(self) -> Option<Bound> {
+        let at = self.strings_at() + self.prefix_len() + self.len_at(AT_LOW_LEN);
+        let long = self.flag(HIGH_LONG).then(|| self.long_at(AT_HIGH_LONG));
+        let bytes = self.part(at, self.len_at(AT_HIGH_LEN)).into();
+        self.flag(HAS_HIGH).then_some(Bound { bytes, long })
+    }
+
+    /// The routing index.
+    #[inline]
+    pub fn routing(self) -> &'a [u8] {
+        self.part(self.len_at(AT_ROUTING), self.len_at(AT_ROUTING_LEN))
+    }
+
+    /// First and last ordinal whose anchors share the head of routing group `group`.
+    fn members(self, group: usize) -> (usize, usize) {
+        let firsts = self.firsts();
+        if firsts.is_empty() {
+            return (group, group);
+        }
+        let first = firsts.get(group).map_or(0, |&first| usize::from(first));
+        let next = firsts.get(group + 1).map_or(self.count(), |&next| usize::from(next));
+        (first, next.saturating_sub(1).max(first))
+    }
+
+    /// The ordinal of the page where the queried key belongs.
+    #[inline]
+    pub fn floor(self, query: &Query<'_>, extents: &impl Extents) -> Result<usize, Miss> {
+        let suffix = query.key.get(query.stripped..).unwrap_or(&[]);
+        let group = super::floor(self.routing(), suffix);
+        if self.longs() == 0 {
+            return Ok(group.min(self.count().saturating_sub(1)));
+        }
+        self.floor_long(query.key, suffix, group, extents)
+    }
+
+    #[cold]
+    fn floor_long(
+        self,
+        key: &[u8],
+        suffix: &[u8],
+        group: usize,
+        extents: &impl Extents,
+    ) -> Result<usize, Miss> {
+        let (first, last) = self.members(group);
+        let mut head = Vec::new();
+        super::anchor(self.routing(), group, &mut head);
+        if !suffix.starts_with(&head) {
+            return Ok(last);
+        }
+        for index in (0..self.longs()).rev() {
+            let (ordinal, long) = self.long(index);
+            if ordinal > last {
+                continue;
+            }
+            if ordinal < first {
+                break;
+            }
+            if key >= extents.extent(long.extent, long.len)? {
+                return Ok(ordinal);
+            }
+        }
+        let first_is_long = (0..self.longs()).any(|index| self.long(index).0 == first);
+        Ok(if first_is_long { first.saturating_sub(1) } else { first })
+    }
+
+    /// Every extent page 0 refers to: fences and long anchors.
+    pub fn extents(self) -> impl Iterator<Item = LongKey> + 'a {
+        let high = self.flag(HIGH_LONG).then(|| self.long_at(AT_HIGH_LONG));
+        let anchors = (0..self.longs()).map(move |index| self.long(index).1);
+        self.low_long().into_iter().chain(high).chain(anchors)
+    }
+}
+
+/// Checks page 0 so that [`HeadView`] and [`Head::parse`] never leave it: total on any bytes.
+pub fn layout(page: &Page, frame_pages: usize) -> Result<(), Fault> {
+    let fail = |why| Err((CorruptionClass::PageLayout, why));
+    let view = HeadView(page);
+    let count = view.count();
+    if count == 0 || count >= frame_pages || view.longs() > count || view.len_at(AT_GROUPS) > count
+    {
+        return fail("impossible number of pages");
+    }
+    if page.bytes()[AT_FLAGS] & !(HAS_HIGH | LOW_LONG | HIGH_LONG) != 0 {
+        return fail("unknown flags in the head");
+    }
+    let strings = view.strings_at() + view.prefix_len();
+    let end = strings + view.len_at(AT_LOW_LEN) + view.len_at(AT_HIGH_LEN);
+    let routing_end = view.len_at(AT_ROUTING) + view.len_at(AT_ROUTING_LEN);
+    if end > view.len_at(AT_ROUTING) || routing_end > PAGE_BYTES {
+        return fail("fences or routing outside the page");
+    }
+    let mut used = PageSet::first(1);
+    for &number in view.pages() {
+        if number == 0 || usize::from(number) >= frame_pages || used.has(number) {
+            return Err((CorruptionClass::Routing, "two ordinals lead to one page"));
+        }
+        used.add(number);
+    }
+    if used != view.used() {
+        return Err((CorruptionClass::Routing, "pages in use differ from pages routed to"));
+    }
+    if let Err(why) = super::verify(view.routing()) {
+        return Err((CorruptionClass::Routing, why));
+    }
+    let groups = super::count(view.routing());
+    let expected = if view.longs() == 0 { count } else { view.len_at(AT_GROUPS) };
+    let ascending = view.firsts().windows(2).all(|pair| pair[0] < pair[1]);
+    let within = view.firsts().iter().all(|&first| usize::from(first) < count);
+    let longs_ascend = (1..view.longs()).all(|at| view.long(at - 1).0 < view.long(at).0);
+    let longs_within = (0..view.longs()).all(|at| view.long(at).0 < count);
+    if groups != expected || !ascending || !within || !longs_ascend || !longs_within {
+        return Err((CorruptionClass::Routing, "routing leads to another number of pages"));
+    }
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! Making room: a clock over pages and extents, dirty ones written out first.
+
+use alloc::vec::Vec;
+
+use super::Cache;
+use crate::error::Result;
+use crate::limits::{MAX_TRANSFER_BYTES, PAGE_BYTES};
+
+/// Dirty pages written out together: one transfer.
+const STAGE_PAGES: usize = MAX_TRANSFER_BYTES / PAGE_BYTES / 2;
+
+impl Cache {
+    /// Evicts until the cache is within its budget, or nothing more can go. Called between
+    /// operations.
+    ///
+    /// # Errors
+    /// A failure to write dirty pages out; nothing is lost, they stay in memory.
+    pub fn trim(&mut self) -> Result<()> {
+        if self.used > self.budget {
+            self.trim_extents()?;
+            self.trim_pages()?;
+        }
+        if self.read_only {
+            self.released.clear();
+        }
+        if !self.released.is_empty() {
+            let released = core::mem::take(&mut self.released);
+            self.blobs.release(&released)?;
+        }
+        Ok(())
+    }
+
+    fn target(&self) -> u64 {
+        self.budget - self.budget / 64
+    }
+
+    fn trim_pages(&mut self) -> Result<()> {
+        let mut batch: Vec<(u32, u8)> = Vec::new();
+        let mut left = 2 * self.ring.len() + 1;
+        while self.used > self.target() + (batch.len() * PAGE_BYTES) as u64 && left > 0 {
+            left -= 1;
+            if self.ring.is_empty() {
+                break;
+            }
+            self.hand %= self.ring.len();
+            let (frame, page) = self.ring[self.hand];
+            let read_only = self.read_only;
+            let Ok(slot) = self.slot_mut(frame, page) else {
+                self.ring.swap_remove(self.hand);
+                continue;
+            };
+            if slot.page.is_none() {
+                self.ring.swap_remove(self.hand);
+            } else if slot.referenced.take() {
+                self.hand += 1;
+            } else if slot.dirty && slot.staged.is_none() && read_only {
+                self.hand += 1;
+            } else if slot.dirty && slot.staged.is_none() {
+                batch.push((frame, page));
+                self.hand += 1;
+                if batch.len() == STAGE_PAGES {
+                    self.stage_out(&mut batch)?;
+                }
+            } else {
+                slot.page = None;
+                self.ring.swap_remove(self.hand);
+                self.used -= PAGE_BYTES as u64;
+                self.counters.evictions += 1;
+            }
+        }
+        self.stage_out(&mut batch)
+    }
+
+    /// Writes dirty pages out and evicts them. They stay in the ring until the hand finds them
+    /// gone.
+    fn stage_out(&mut self, batch: &mut Vec<(u32, u8)>) -> Result<()> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        batch.sort_unstable();
+        batch.dedup();
+        let mut bytes = Vec::with_capacity(batch.len() * PAGE_BYTES);
+        for &(frame, page) in batch.iter() {
+            if let Ok(page) = self.page(frame, page) {
+                bytes.extend_from_slice(page.bytes());
+            }
+        }
+        let mut tickets = Vec::with_capacity(batch.len());
+        self.blobs.stage(&bytes, &mut tickets)?;
+        for (&(frame, page), ticket) in batch.iter().zip(tickets) {
+            if let Ok(slot) = self.slot_mut(frame, page) {
+                slot.staged = Some(ticket);
+                slot.page = None;
+            }
+            self.used -= PAGE_BYTES as u64;
+            self.counters.evictions += 1;
+            self.counters.staged_evictions += 1;
+        }
+        batch.clear();
+        Ok(())
+    }
+
+    fn trim_extents(&mut self) -> Result<()> {
+        let mut left = 2 * self.extents.len() + 1;
+        while self.used > self.target() && left > 0 {
+            left -= 1;
+            let next = self.extents.range_mut(self.extent_hand..).next();
+            let Some((&extent, slot)) = next else {
+                self.extent_hand = 0;
+                if self.extents.is_empty() {
+                    break;
+                }
+                continue;
+            };
+            self.extent_hand = extent + 1;
+            if slot.bytes.is_none() || slot.referenced.take() {
+                continue;
+            }
+            if self.read_only && slot.dirty {
+                continue;
+            }
+            if slot.dirty && slot.staged.is_empty() {
+                let bytes = padded(slot.bytes.as_deref().unwrap_or(&[]));
+                self.blobs.stage(&bytes, &mut slot.staged)?;
+                self.counters.staged_evictions += 1;
+            }
+            self.used -= u64::from(slot.len);
+            slot.bytes = None;
+            self.counters.evictions += 1;
+            if !slot.dirty && slot.staged.is_empty() {
+                self.extents.remove(&extent);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The bytes followed by zeros up to a whole number of pages.
+pub fn padded(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len().next_multiple_of(PAGE_BYTES));
+    out.extend_from_slice(bytes);
+    out.resize(bytes.len().next_multiple_of(PAGE_BYTES), 0);
+    out
+}

@@ -1,0 +1,137 @@
+//! Reading what a lookup missed.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::sync::Arc;
+
+use super::Cache;
+use crate::art::head;
+use crate::error::{Corruption, CorruptionClass, Error, Result};
+use crate::frame::FrameMeta;
+use crate::ids::BlobId;
+use crate::limits::{MAX_EXTENT_BYTES, MAX_FRAMES, PAGE_BYTES};
+use crate::node::{Miss, Page, PageKind, verify};
+
+impl Cache {
+    /// Brings what was missed into memory.
+    ///
+    /// # Errors
+    /// Device failures, and `Corrupt` if the store has no such page or it is not sound.
+    pub fn load(&mut self, miss: Miss) -> Result<()> {
+        match miss {
+            Miss::Page { frame, page } => self.load_page(frame, page),
+            Miss::Extent { extent, len } => self.load_extent(extent, len),
+            Miss::Broken { frame, why } => {
+                Err(Corruption::page(CorruptionClass::Fence, BlobId::frame(frame), 0, why).into())
+            }
+        }
+    }
+
+    fn load_page(&mut self, frame: u32, page: u8) -> Result<()> {
+        let blob = BlobId::frame(frame);
+        let damage = |class, why: &str| {
+            Err(Error::from(Corruption::page(class, blob, u64::from(page), why)))
+        };
+        if frame >= self.next_frame.min(MAX_FRAMES) || usize::from(page) >= self.geometry.pages() {
+            return damage(CorruptionClass::Reachability, "reference to a page that cannot be");
+        }
+        if self.frame(frame).is_err() {
+            let Some(entry) = self.blobs.entry(blob)? else {
+                return damage(CorruptionClass::Reachability, "reference to a missing frame");
+            };
+            let Some(meta) = FrameMeta::decode(&entry.meta) else {
+                return damage(CorruptionClass::Manifest, "frame metadata cannot be read");
+            };
+            self.put_frame(frame, meta);
+        }
+        let blobs = Arc::clone(&self.blobs);
+        let Ok(slot) = self.slot_mut(frame, page) else {
+            return damage(CorruptionClass::Reachability, "reference to a page that cannot be");
+        };
+        if slot.page.is_some() {
+            return Ok(());
+        }
+        let mut bytes = Box::new([0; PAGE_BYTES]);
+        match slot.staged {
+            Some(ticket) => blobs.read_staged(ticket, &mut bytes[..])?,
+            None => match blobs.read(blob, u32::from(page), &mut bytes[..]) {
+                Err(Error::NotFound) => {
+                    return damage(CorruptionClass::Reachability, "reference to a missing page");
+                }
+                other => other?,
+            },
+        }
+        let Some(loaded) = Page::from_bytes(bytes) else {
+            return damage(CorruptionClass::PageLayout, "unknown kind of page");
+        };
+        check_page(&loaded, frame, page, self.geometry.pages())?;
+        let slot = self.slot_mut(frame, page).map_err(|_| Error::NotFound)?;
+        slot.page = Some(loaded);
+        slot.referenced.touch();
+        self.used += PAGE_BYTES as u64;
+        self.ring.push((frame, page));
+        self.counters.misses += 1;
+        Ok(())
+    }
+
+    fn load_extent(&mut self, extent: u64, len: u32) -> Result<()> {
+        let blob = BlobId::extent(extent);
+        let missing = |why: &str| {
+            Err(Error::from(Corruption::page(CorruptionClass::Reachability, blob, 0, why)))
+        };
+        if len as usize > MAX_EXTENT_BYTES || len == 0 {
+            return missing("reference to an extent of impossible length");
+        }
+        let mut buffer = alloc::vec![0; (len as usize).next_multiple_of(PAGE_BYTES)];
+        let known = self.extents.get(&extent);
+        if known.is_some_and(|slot| slot.len != len) {
+            return missing("reference to an extent with another length");
+        }
+        match known.filter(|slot| !slot.staged.is_empty()) {
+            Some(slot) => {
+                for (ticket, page) in slot.staged.iter().zip(buffer.chunks_mut(PAGE_BYTES)) {
+                    self.blobs.read_staged(*ticket, page)?;
+                }
+            }
+            None => match self.blobs.read(blob, 0, &mut buffer) {
+                Err(Error::NotFound) => return missing("reference to a missing extent"),
+                other => other?,
+            },
+        }
+        buffer.truncate(len as usize);
+        let slot = self.extents.entry(extent).or_default();
+        slot.len = len;
+        slot.bytes = Some(buffer.into());
+        slot.referenced.touch();
+        self.used += u64::from(len);
+        self.counters.misses += 1;
+        Ok(())
+    }
+}
+
+/// Checks that a page read for a place is a sound page of that place.
+pub fn check_page(page: &Page, frame: u32, number: u8, frame_pages: usize) -> Result<()> {
+    let blob = BlobId::frame(frame);
+    let damage =
+        |class, why: &str| Err(Corruption::page(class, blob, u64::from(number), why).into());
+    if page.frame() != frame || page.number() != u16::from(number) {
+        let why = format!("page says it is page {} of frame {}", page.number(), page.frame());
+        return damage(CorruptionClass::Identity, &why);
+    }
+    let expected = match (number, page.level()) {
+        (0, _) => PageKind::Head,
+        (_, 0) => PageKind::Leaf,
+        _ => PageKind::Branch,
+    };
+    if page.kind() != expected {
+        return damage(CorruptionClass::Identity, "page is of another kind than its place");
+    }
+    let checked = match expected {
+        PageKind::Head => head::layout(page, frame_pages),
+        _ => verify::layout(page),
+    };
+    match checked {
+        Err((class, why)) => damage(class, why),
+        Ok(()) => Ok(()),
+    }
+}

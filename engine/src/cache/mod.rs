@@ -1,0 +1,199 @@
+//! Pages and extents in memory, and where they come from and go to.
+//!
+//! Owns: control blocks of frames, residency, dirt, eviction, staging under pressure, and the
+//! pre-images a running cut needs. Never does: look inside records.
+//! Invariants: a page is in exactly one newest place: in memory, else staged, else published.
+//! A page that is `pending` is unchanged since the running cut. Nothing is evicted inside an
+//! operation, only by [`Cache::trim`] between operations.
+
+mod cut;
+mod evict;
+mod extents;
+mod frames;
+mod load;
+mod plan;
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::device::BlobStore;
+use crate::error::Result;
+use crate::geometry::Geometry;
+use crate::ids::{BlobId, Lsn, Ticket};
+use crate::limits::PAGE_BYTES;
+use crate::node::{Miss, Page};
+
+pub use cut::{PreImage, PreImages};
+pub use evict::padded;
+pub use extents::ExtentSlot;
+pub use frames::{Frame, PageSlot};
+pub use plan::{CutPage, CutPlan, FramePlan};
+
+/// Figures of the cache since opening.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CacheCounters {
+    /// Pages and extents read from the store.
+    pub misses: u64,
+    /// Pages and extents evicted.
+    pub evictions: u64,
+    /// Dirty pages written out to make room.
+    pub staged_evictions: u64,
+    /// Pre-images kept for a cut.
+    pub pre_images: u64,
+}
+
+/// Everything in memory of one store.
+pub struct Cache {
+    blobs: Arc<dyn BlobStore>,
+    geometry: Geometry,
+    frames: Vec<Option<Box<Frame>>>,
+    extents: BTreeMap<u64, ExtentSlot>,
+    extent_hand: u64,
+    ring: Vec<(u32, u8)>,
+    hand: usize,
+    used: u64,
+    budget: u64,
+    dirty_pages: u64,
+    dirty_frames: BTreeSet<u32>,
+    dirty_extents: BTreeSet<u64>,
+    deleted: Vec<BlobId>,
+    released: Vec<Ticket>,
+    cut: Option<PreImages>,
+    next_frame: u32,
+    next_extent: u64,
+    lsn: Lsn,
+    read_only: bool,
+    /// Figures.
+    pub counters: CacheCounters,
+}
+
+impl Cache {
+    /// An empty cache over `blobs`. The next numbers come from the root record.
+    pub fn new(blobs: Arc<dyn BlobStore>, budget: u64, next_frame: u32, next_extent: u64) -> Self {
+        Self {
+            geometry: blobs.geometry(),
+            blobs,
+            frames: Vec::new(),
+            extents: BTreeMap::new(),
+            extent_hand: 0,
+            ring: Vec::new(),
+            hand: 0,
+            used: 0,
+            budget,
+            dirty_pages: 0,
+            dirty_frames: BTreeSet::new(),
+            dirty_extents: BTreeSet::new(),
+            deleted: Vec::new(),
+            released: Vec::new(),
+            cut: None,
+            next_frame,
+            next_extent,
+            lsn: 0,
+            read_only: false,
+            counters: CacheCounters::default(),
+        }
+    }
+
+    /// The store underneath.
+    pub fn blobs(&self) -> &Arc<dyn BlobStore> {
+        &self.blobs
+    }
+
+    /// The shape of frames.
+    pub fn geometry(&self) -> Geometry {
+        self.geometry
+    }
+
+    /// Bytes of memory in use for pages, extents and pre-images.
+    pub fn used(&self) -> u64 {
+        self.used
+    }
+
+    /// Pages that differ from the published state.
+    pub fn dirty_pages(&self) -> u64 {
+        self.dirty_pages + self.dirty_extents.len() as u64
+    }
+
+    /// The number the next frame and the next extent will get.
+    pub fn next_ids(&self) -> (u32, u64) {
+        (self.next_frame, self.next_extent)
+    }
+
+    /// A cache that never writes to the store: what is dirty stays in memory.
+    pub fn set_read_only(&mut self, read_only: bool) {
+        self.read_only = read_only;
+    }
+
+    /// The log position that changes are stamped with from now on.
+    pub fn set_lsn(&mut self, lsn: Lsn) {
+        self.lsn = lsn;
+    }
+
+    /// The log position that changes are stamped with.
+    pub fn lsn(&self) -> Lsn {
+        self.lsn
+    }
+
+    /// A page for reading.
+    #[inline]
+    pub fn page(&self, frame: u32, page: u8) -> Result<&Page, Miss> {
+        let slot = self
+            .frames
+            .get(frame as usize)
+            .and_then(|frame| frame.as_ref())
+            .and_then(|frame| frame.slots.get(usize::from(page)));
+        match slot {
+            Some(PageSlot { page: Some(page), referenced, .. }) => {
+                referenced.touch();
+                Ok(page)
+            }
+            _ => Err(Miss::Page { frame, page }),
+        }
+    }
+
+    /// The control block of a frame that is loaded.
+    pub fn frame(&self, frame: u32) -> Result<&Frame, Miss> {
+        let found = self.frames.get(frame as usize).and_then(|frame| frame.as_deref());
+        found.ok_or(Miss::Page { frame, page: 0 })
+    }
+
+    /// The control block of a frame that is loaded, to change its metadata.
+    pub fn frame_mut(&mut self, frame: u32) -> Result<&mut Frame, Miss> {
+        self.dirty_frames.insert(frame);
+        let found = self.frames.get_mut(frame as usize).and_then(|frame| frame.as_deref_mut());
+        found.ok_or(Miss::Page { frame, page: 0 })
+    }
+
+    /// A page for changing: keeps its pre-image if a cut needs it, stamps it, marks it dirty.
+    pub fn page_mut(&mut self, frame: u32, page: u8) -> Result<&mut Page, Miss> {
+        let lsn = self.lsn;
+        self.before_change(frame, page, true)?;
+        let control = self.frame_mut(frame)?;
+        control.meta.lsn = lsn;
+        let slot = control.slots.get_mut(usize::from(page));
+        let found = slot.and_then(|slot| slot.page.as_mut());
+        let found = found.ok_or(Miss::Page { frame, page })?;
+        found.set_lsn(lsn);
+        Ok(found)
+    }
+
+    /// Gives a page new content as a whole.
+    pub fn install(&mut self, frame: u32, number: u8, mut page: Page) -> Result<(), Miss> {
+        page.set_lsn(self.lsn);
+        page.set_identity(frame, number);
+        self.before_change(frame, number, false)?;
+        let lsn = self.lsn;
+        let control = self.frame_mut(frame)?;
+        control.meta.lsn = lsn;
+        control.dropped.take(number);
+        let slot = &mut control.slots[usize::from(number)];
+        let fresh = slot.page.replace(page).is_none();
+        if fresh {
+            self.used += PAGE_BYTES as u64;
+            self.ring.push((frame, number));
+        }
+        Ok(())
+    }
+}

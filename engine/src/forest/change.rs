@@ -1,0 +1,207 @@
+//! Writing and removing one record.
+
+use super::Forest;
+use crate::art::head::HeadView;
+use crate::error::Result;
+use crate::ids::TreeId;
+use crate::limits::LONG_KEY_HEAD_BYTES;
+use crate::node::record::{is_long, value_moves};
+use crate::node::{LongKey, Miss, Owned, Query, Record, Value, search};
+
+/// Where a record is, or belongs.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// The frame.
+    pub frame: u32,
+    /// The page.
+    pub page: u8,
+    /// The slot.
+    pub slot: usize,
+    /// Whether the record is there.
+    pub exact: bool,
+    /// Bytes of the key that prefixes cover.
+    pub stripped: usize,
+}
+
+/// A record that a change replaced or removed, with what is needed to bring it back. Its
+/// extents are not given back yet.
+#[derive(Clone, Debug)]
+pub struct Previous {
+    /// The record.
+    pub record: Owned,
+}
+
+impl Forest {
+    /// Where `key` is or belongs.
+    pub fn place(&self, tree: TreeId, key: &[u8]) -> Result<Place, Miss> {
+        let leaf = self.descend(tree, key)?.leaf();
+        let prefix = HeadView(self.cache.page(leaf.frame, 0)?).prefix_len();
+        let page = self.cache.page(leaf.frame, leaf.page)?;
+        let query = Query { key, stripped: prefix };
+        let (slot, exact) = search::lower_bound(page, &query, &self.cache)?;
+        let stripped = prefix + page.prefix_len();
+        Ok(Place { frame: leaf.frame, page: leaf.page, slot, exact, stripped })
+    }
+
+    /// Makes room for a record and returns its place. Splits what is full; after `Ok`, a
+    /// [`Forest::write`] of this key and length at that place cannot fail.
+    pub fn make_place(&mut self, tree: TreeId, key: &[u8], value_len: usize) -> Result<Place> {
+        loop {
+            let place = self.with(|forest| forest.place(tree, key))?;
+            let size = stored_size(key, value_len, place.stripped);
+            if self.with(|forest| forest.has_room(place, size))? {
+                return Ok(place);
+            }
+            self.grow(tree, key, 0)?;
+        }
+    }
+
+    fn has_room(&self, place: Place, size: usize) -> Result<bool, Miss> {
+        let page = self.cache.page(place.frame, place.page)?;
+        Ok(match place.exact {
+            true => page.free() + Record::read(page, place.slot).size() >= size,
+            false => page.fits(size),
+        })
+    }
+
+    /// Writes a record at a place that [`Forest::make_place`] gave. The extents of the record
+    /// it replaces stay until [`Forest::forget`].
+    pub fn write(
+        &mut self,
+        tree: TreeId,
+        place: Place,
+        key: &[u8],
+        value: &[u8],
+        version: u64,
+    ) -> Result<Option<Previous>, Miss> {
+        let previous = match place.exact {
+            true => Some(self.previous(place, key)?),
+            false => None,
+        };
+        let long = match &previous {
+            Some(previous) => previous.record.long,
+            None if is_long(key.len()) => {
+                Some(LongKey { extent: self.cache.create_extent(key), len: key.len() as u32 })
+            }
+            None => None,
+        };
+        let stored = match value_moves(key.len(), value.len()) {
+            true => {
+                Value::Extent { extent: self.cache.create_extent(value), len: value.len() as u32 }
+            }
+            false => Value::Inline(value),
+        };
+        let record = Record { version, suffix: suffix(key, place.stripped), long, value: stored };
+        self.store(tree, place, &record)?;
+        Ok(previous)
+    }
+
+    fn store(&mut self, tree: TreeId, place: Place, record: &Record<'_>) -> Result<(), Miss> {
+        let page = self.cache.page_mut(place.frame, place.page)?;
+        let done = match place.exact {
+            true => page.replace(place.slot, record),
+            false => page.insert(place.slot, record),
+        };
+        debug_assert!(done, "make_place made room");
+        if !place.exact {
+            self.cache.frame_mut(place.frame)?.meta.live += 1;
+            if let Some(root) = self.roots.get_mut(&tree) {
+                root.records += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn previous(&self, place: Place, key: &[u8]) -> Result<Previous, Miss> {
+        let page = self.cache.page(place.frame, place.page)?;
+        let prefix = &key[..place.stripped - page.prefix_len()];
+        Ok(Previous { record: Owned::take(page, place.slot, prefix) })
+    }
+
+    /// Removes the record at `place`, which is exact.
+    pub fn erase(&mut self, tree: TreeId, place: Place, key: &[u8]) -> Result<Previous, Miss> {
+        let previous = self.previous(place, key)?;
+        self.cache.page_mut(place.frame, place.page)?.remove(place.slot);
+        self.cache.frame_mut(place.frame)?.meta.live -= 1;
+        if let Some(root) = self.roots.get_mut(&tree) {
+            root.records -= 1;
+        }
+        Ok(previous)
+    }
+
+    /// Gives back what a replaced (`key_stays`) or removed record left behind.
+    pub fn forget(&mut self, previous: &Previous, key_stays: bool) {
+        if let Some((extent, _)) = previous.record.extent {
+            self.cache.drop_extent(extent);
+        }
+        if let Some(long) = previous.record.long.filter(|_| !key_stays) {
+            self.cache.drop_extent(long.extent);
+        }
+    }
+
+    /// Undoes a write of `key`: brings the previous record back, or removes the new one.
+    pub fn undo_write(
+        &mut self,
+        tree: TreeId,
+        key: &[u8],
+        previous: Option<Previous>,
+    ) -> Result<()> {
+        let place = self.with(|forest| forest.place(tree, key))?;
+        let written = self.settle(|forest| forest.previous(place, key))?;
+        match previous {
+            None => {
+                self.settle(|forest| forest.erase(tree, place, key))?;
+                self.forget(&written, false);
+            }
+            Some(previous) => {
+                self.restore(tree, key, &previous)?;
+                self.forget(&written, true);
+            }
+        }
+        Ok(())
+    }
+
+    /// Undoes a removal of `key`.
+    pub fn undo_erase(&mut self, tree: TreeId, key: &[u8], previous: Previous) -> Result<()> {
+        self.restore(tree, key, &previous)
+    }
+
+    fn restore(&mut self, tree: TreeId, key: &[u8], previous: &Previous) -> Result<()> {
+        loop {
+            let place = self.with(|forest| forest.place(tree, key))?;
+            let size = previous.record.size(place.stripped);
+            if self.with(|forest| forest.has_room(place, size))? {
+                let record = previous.record.record(place.stripped);
+                return self.settle(|forest| forest.store(tree, place, &record));
+            }
+            self.grow(tree, key, 0)?;
+        }
+    }
+}
+
+fn suffix(key: &[u8], stripped: usize) -> &[u8] {
+    let suffix = &key[stripped.min(key.len())..];
+    match is_long(key.len()) {
+        true => &suffix[..suffix.len().min(LONG_KEY_HEAD_BYTES)],
+        false => suffix,
+    }
+}
+
+/// Bytes a record of this key and value length takes on a page.
+fn stored_size(key: &[u8], value_len: usize, stripped: usize) -> usize {
+    let long = is_long(key.len()).then_some(LongKey { extent: 0, len: 0 });
+    // Only the length counts, so a run of zeros stands for the value.
+    const ZEROS: [u8; crate::limits::MAX_INLINE_RECORD_BYTES] =
+        [0; crate::limits::MAX_INLINE_RECORD_BYTES];
+    let value = match value_moves(key.len(), value_len) {
+        true => Value::Extent { extent: 0, len: 0 },
+        false => Value::Inline(&ZEROS[..value_len]),
+    };
+    Record { version: 0, suffix: suffix(key, stripped), long, value }.size()
+}
+
+/// Bytes a crossing at `key` takes on a page.
+pub(super) fn crossing_size(key: &[u8], stripped: usize) -> usize {
+    let long = is_long(key.len()).then_some(LongKey { extent: 0, len: 0 });
+    Record { version: 0, suffix: suffix(key, stripped), long, value: Value::Inline(&[0; 4]) }.size()
+}

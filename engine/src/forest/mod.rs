@@ -1,0 +1,92 @@
+//! Trees of many frames: descent, insertion and removal, splits, spills, merges, cursors.
+//!
+//! Owns: the roots of trees and every structure change. Never does: the log, or when to write
+//! to the store. Invariants: all leaves of a tree are at level 0; a child lies one level below
+//! its parent, between the fences that the parent's crossings say; the first crossing of a
+//! frame is at its low fence. A structure change loads all it needs first and then cannot fail.
+
+mod change;
+mod check;
+mod compact;
+mod cursor;
+mod lob;
+mod merge;
+mod route;
+mod spill;
+mod split;
+
+use alloc::collections::BTreeMap;
+
+use crate::cache::Cache;
+use crate::error::Result;
+use crate::ids::TreeId;
+use crate::node::Miss;
+
+pub use change::{Place, Previous};
+pub use check::{Census, Checker};
+pub use cursor::{Cursor, Entry};
+pub use route::{Path, Step};
+
+/// Where a tree starts and how much it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// Its root frame.
+    pub frame: u32,
+    /// Level of the root frame.
+    pub level: u8,
+    /// Live records.
+    pub records: u64,
+    /// Frames.
+    pub frames: u64,
+}
+
+/// Structure changes since opening.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ForestCounters {
+    /// Pages split.
+    pub page_splits: u64,
+    /// Pages merged.
+    pub page_merges: u64,
+    /// Frames that gave half their pages to a new sibling.
+    pub spills: u64,
+    /// Frames merged with a neighbour.
+    pub merges: u64,
+    /// Frames repacked.
+    pub compactions: u64,
+}
+
+/// All trees of a store.
+pub struct Forest {
+    /// Pages and extents.
+    pub cache: Cache,
+    /// Roots by tree.
+    pub roots: BTreeMap<TreeId, Root>,
+    /// Figures.
+    pub counters: ForestCounters,
+}
+
+impl Forest {
+    /// Runs a lookup until it misses nothing.
+    pub fn with<T>(&mut self, mut look: impl FnMut(&Self) -> Result<T, Miss>) -> Result<T> {
+        loop {
+            match look(self) {
+                Ok(found) => return Ok(found),
+                Err(miss) => self.cache.load(miss)?,
+            }
+        }
+    }
+
+    /// Loads what a change needs and then makes it. A miss inside `change` before it changed
+    /// anything is loaded and the change tried again.
+    pub(crate) fn settle<T>(
+        &mut self,
+        mut change: impl FnMut(&mut Self) -> Result<T, Miss>,
+    ) -> Result<T> {
+        loop {
+            match change(self) {
+                Ok(done) => return Ok(done),
+                Err(miss) => self.cache.load(miss)?,
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The way from a root to a page.
+
+use super::Forest;
+use crate::art::head::HeadView;
+use crate::ids::TreeId;
+use crate::limits::MAX_LEVELS;
+use crate::node::{Miss, Page, Query, Record, Value, search};
+
+/// One frame on the way down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    /// The frame.
+    pub frame: u32,
+    /// Ordinal of the page in it.
+    pub ordinal: usize,
+    /// Number of the page.
+    pub page: u8,
+    /// Slot of the crossing taken; in a leaf, unused.
+    pub slot: usize,
+}
+
+/// The frames from the root to a leaf page.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Path {
+    steps: [Step; MAX_LEVELS as usize],
+    len: usize,
+}
+
+impl Path {
+    /// Frames on the way, root first.
+    pub fn steps(&self) -> &[Step] {
+        &self.steps[..self.len]
+    }
+
+    /// The step at the leaf level.
+    #[inline]
+    pub fn leaf(&self) -> Step {
+        self.steps[self.len - 1]
+    }
+
+    /// The step at `level`.
+    pub fn at_level(&self, level: u8) -> Option<Step> {
+        let index = self.len.checked_sub(usize::from(level) + 1)?;
+        self.steps.get(index).copied()
+    }
+
+    fn push(&mut self, step: Step) {
+        self.steps[self.len] = step;
+        self.len += 1;
+    }
+}
+
+/// The frame number a crossing leads to.
+pub(super) fn child(record: &Record<'_>) -> Option<u32> {
+    match record.value {
+        Value::Inline(bytes) => Some(u32::from_le_bytes(bytes.try_into().ok()?)),
+        Value::Extent { .. } => None,
+    }
+}
+
+impl Forest {
+    /// The leaf page where `key` belongs, and the way there.
+    pub fn descend(&self, tree: TreeId, key: &[u8]) -> Result<Path, Miss> {
+        let mut path = Path::default();
+        let Some(root) = self.roots.get(&tree) else {
+            return Err(Miss::Broken { frame: 0, why: "the tree has no root" });
+        };
+        let mut frame = root.frame;
+        let mut level = root.level;
+        loop {
+            let head = self.cache.page(frame, 0)?;
+            if head.level() != level || path.len == path.steps.len() {
+                return Err(Miss::Broken { frame, why: "the frame is of another level" });
+            }
+            let view = HeadView(head);
+            let query = Query { key, stripped: view.prefix_len() };
+            let ordinal = view.floor(&query, &self.cache)?;
+            let number = view.pages()[ordinal];
+            let mut step = Step { frame, ordinal, page: number, slot: 0 };
+            let page = self.cache.page(frame, number)?;
+            if level == 0 {
+                path.push(step);
+                return Ok(path);
+            }
+            step.slot = search::floor(page, &query, &self.cache)?;
+            path.push(step);
+            frame = self.crossing(page, step.slot, frame)?;
+            level -= 1;
+        }
+    }
+
+    /// The child that the crossing in `slot` of `page` leads to.
+    pub(super) fn crossing(&self, page: &Page, slot: usize, frame: u32) -> Result<u32, Miss> {
+        let broken = Miss::Broken { frame, why: "a crossing leads nowhere" };
+        if slot >= page.count() {
+            return Err(broken);
+        }
+        child(&Record::read(page, slot)).ok_or(broken)
+    }
+
+    /// The page, its query and the slot of `key`, if it is there.
+    #[inline]
+    pub fn find<'a>(&'a self, tree: TreeId, key: &[u8]) -> Result<Option<(&'a Page, usize)>, Miss> {
+        let leaf = self.descend(tree, key)?.leaf();
+        let stripped = HeadView(self.cache.page(leaf.frame, 0)?).prefix_len();
+        let page = self.cache.page(leaf.frame, leaf.page)?;
+        let query = Query { key, stripped };
+        Ok(search::find(page, &query, &self.cache)?.map(|slot| (page, slot)))
+    }
+
+    /// The bytes of a value.
+    pub fn value<'a>(&'a self, value: Value<'a>) -> Result<&'a [u8], Miss> {
+        use crate::node::Extents;
+        match value {
+            Value::Inline(bytes) => Ok(bytes),
+            Value::Extent { extent, len } => self.cache.extent(extent, len),
+        }
+    }
+}

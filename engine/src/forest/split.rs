@@ -1,0 +1,219 @@
+//! Making room: splitting a full page, and choosing what else must happen first.
+
+use alloc::vec::Vec;
+
+use super::lob::new_anchor;
+use super::route::Path;
+use super::{Forest, Root};
+use crate::art::head::{ANCHOR_HEAD_BYTES, Anchor, Head};
+use crate::error::Result;
+use crate::frame::separator_len;
+use crate::ids::TreeId;
+use crate::node::build::page_holds;
+use crate::node::{LongKey, Miss, Owned, Page, PageBuilder, PageKind, Query, search};
+
+/// Insertions in a row at the end of a page that make a load ascending.
+const ASCENDING_RUN: usize = 8;
+
+/// What a structure change came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It was made.
+    Done,
+    /// The frame has no page, or no room in page 0, for it.
+    FrameFull,
+}
+
+impl Forest {
+    /// Makes one structure change that brings room at `key` on `level` nearer.
+    pub(super) fn grow(&mut self, tree: TreeId, key: &[u8], level: u8) -> Result<()> {
+        let mut level = level;
+        loop {
+            let path = self.with(|forest| forest.descend(tree, key))?;
+            let split = self.settle(|forest| forest.split_page(&path, level, key))?;
+            if split == Outcome::Done {
+                return Ok(());
+            }
+            if path.at_level(level + 1).is_none() {
+                self.settle(|forest| forest.raise_root(tree))?;
+                continue;
+            }
+            if self.settle(|forest| forest.spill(tree, &path, level))? == Outcome::Done {
+                return Ok(());
+            }
+            // The parent has no room for another crossing: make that first.
+            level += 1;
+        }
+    }
+
+    /// Splits the page of `path` on `level` in two within its frame.
+    fn split_page(&mut self, path: &Path, level: u8, key: &[u8]) -> Result<Outcome, Miss> {
+        let Some(step) = path.at_level(level) else {
+            return Err(Miss::Broken { frame: 0, why: "a level has no frame" });
+        };
+        let mut head = Head::parse(self.cache.page(step.frame, 0)?);
+        let page = self.cache.page(step.frame, step.page)?;
+        let Some(number) = head.used().lowest_free(self.cache.geometry().pages()) else {
+            return Ok(Outcome::FrameFull);
+        };
+        let query = Query { key, stripped: head.prefix.len() };
+        let (slot, _) = search::lower_bound(page, &query, &self.cache)?;
+        let (middle, separator) = self.choose(page, &head.prefix, slot, key)?;
+        let at = step.ordinal + 1;
+        head.pages.insert(at, number);
+        head.anchors.insert(at, trial_anchor(&separator, head.prefix.len()));
+        if head.build(step.frame, 0).is_none() {
+            return Ok(Outcome::FrameFull);
+        }
+        let fitting = head.prefix.len() + page.prefix_len();
+        let records: Vec<Owned> =
+            (0..page.count()).map(|slot| Owned::take(page, slot, &head.prefix)).collect();
+        head.anchors[at] = new_anchor(&mut self.cache, &separator, head.prefix.len());
+        let (left, right) = records.split_at(middle);
+        for (ordinal, records) in [(at - 1, left), (at, right)] {
+            let page = build_page(&head, step.frame, ordinal, records, fitting);
+            self.cache.install(step.frame, head.pages[ordinal], page)?;
+        }
+        self.install_head(step.frame, &head)?;
+        self.counters.page_splits += 1;
+        Ok(Outcome::Done)
+    }
+
+    /// Where to split a page, and the shortest key that separates the halves.
+    fn choose(
+        &self,
+        page: &Page,
+        prefix: &[u8],
+        slot: usize,
+        key: &[u8],
+    ) -> Result<(usize, Vec<u8>), Miss> {
+        let count = page.count();
+        if count < 2 {
+            return Err(Miss::Broken { frame: page.frame(), why: "a full page has no records" });
+        }
+        let ascending = slot == count && page.run() >= ASCENDING_RUN;
+        if ascending && page.kind() == PageKind::Leaf {
+            let last = self.full_key(page, count - 1, prefix)?;
+            let len = separator_len(&last, key);
+            return Ok((count, key[..len].into()));
+        }
+        let middle = match ascending {
+            true => count - 1,
+            false => middle_by_bytes(page),
+        };
+        // Near the middle the shortest separator wins: it makes routing and prefixes short.
+        let reach = if ascending { 0 } else { count / 16 };
+        let mut best: Option<(usize, Vec<u8>)> = None;
+        for at in middle.saturating_sub(reach).max(1)..=(middle + reach).min(count - 1) {
+            let left = self.full_key(page, at - 1, prefix)?;
+            let right = self.full_key(page, at, prefix)?;
+            // A crossing's own key must separate: below it, keys belong to the child before.
+            let len = match page.kind() {
+                PageKind::Branch => right.len(),
+                _ => separator_len(&left, &right),
+            };
+            if best.as_ref().is_none_or(|(_, shortest)| len < shortest.len()) {
+                best = Some((at, right[..len].into()));
+            }
+        }
+        best.ok_or(Miss::Broken { frame: page.frame(), why: "a page has no middle" })
+    }
+
+    /// Puts a new root above the old one.
+    fn raise_root(&mut self, tree: TreeId) -> Result<(), Miss> {
+        let broken = Miss::Broken { frame: 0, why: "the tree has no root or too many levels" };
+        let old = *self.roots.get(&tree).ok_or(broken)?;
+        if old.level + 1 >= crate::limits::MAX_LEVELS {
+            return Err(broken);
+        }
+        let level = old.level + 1;
+        let frame = self.cache.create_frame(tree, level);
+        let head = Head {
+            pages: [1].into(),
+            anchors: [Anchor::default()].into(),
+            ..Head::new(level, Default::default(), None)
+        };
+        let crossing = crossing_to(old.frame, Vec::new(), None);
+        let page = build_page(&head, frame, 0, &[crossing], 0);
+        self.cache.install(frame, 1, page)?;
+        self.install_head(frame, &head)?;
+        self.cache.frame_mut(frame)?.meta.live = 1;
+        self.roots.insert(tree, Root { frame, level, frames: old.frames + 1, ..old });
+        Ok(())
+    }
+
+    /// Writes page 0; the caller made sure that it fits.
+    pub(super) fn install_head(&mut self, frame: u32, head: &Head) -> Result<(), Miss> {
+        let page = head.build(frame, self.cache.lsn());
+        let page = page.ok_or(Miss::Broken { frame, why: "page 0 does not hold its routing" })?;
+        self.cache.install(frame, 0, page)
+    }
+
+    /// Creates a tree of one empty page.
+    pub fn create_tree(&mut self, tree: TreeId) -> Result<()> {
+        self.settle(|forest| {
+            let frame = forest.cache.create_frame(tree, 0);
+            let head = Head {
+                pages: [1].into(),
+                anchors: [Anchor::default()].into(),
+                ..Head::new(0, Default::default(), None)
+            };
+            let page = build_page(&head, frame, 0, &[], 0);
+            forest.cache.install(frame, 1, page)?;
+            forest.install_head(frame, &head)?;
+            forest.roots.insert(tree, Root { frame, level: 0, records: 0, frames: 1 });
+            Ok(())
+        })
+    }
+}
+
+/// A crossing to `frame` for keys from `key` on.
+pub(super) fn crossing_to(frame: u32, key: Vec<u8>, long: Option<LongKey>) -> Owned {
+    Owned { key, long, version: 0, inline: frame.to_le_bytes().into(), extent: None }
+}
+
+/// The page at `ordinal` of `frame` with these records, which fit under the first `fitting`
+/// bytes of their keys. The page takes the longest prefix under which they fit: usually all
+/// that its bounds share, but records of long keys do not shrink as the prefix grows.
+pub(super) fn build_page(
+    head: &Head,
+    frame: u32,
+    ordinal: usize,
+    records: &[Owned],
+    fitting: usize,
+) -> Page {
+    let kind = if head.level == 0 { PageKind::Leaf } else { PageKind::Branch };
+    let base = head.prefix.len();
+    let mut prefix = head.page_prefix(ordinal);
+    let heap: usize = records.iter().map(|record| record.size(base + prefix.len())).sum();
+    if !page_holds(records.len(), heap, prefix.len()) {
+        prefix.truncate(fitting.saturating_sub(base));
+    }
+    let number = head.pages[ordinal];
+    let mut page = PageBuilder::new(kind, head.level, frame, number, base, &prefix);
+    for record in records {
+        let fits = page.push(record);
+        debug_assert!(fits, "the records fit under a prefix of {fitting}");
+    }
+    page.finish()
+}
+
+/// An anchor of the size that [`new_anchor`] gives, without its extent.
+pub(super) fn trial_anchor(key: &[u8], prefix_len: usize) -> Anchor {
+    let suffix = &key[prefix_len.min(key.len())..];
+    let long = (suffix.len() > ANCHOR_HEAD_BYTES).then_some(LongKey { extent: 0, len: 0 });
+    Anchor { bytes: suffix[..suffix.len().min(ANCHOR_HEAD_BYTES)].into(), long }
+}
+
+/// The slot before which half of the bytes of a page lie.
+fn middle_by_bytes(page: &Page) -> usize {
+    use crate::node::Record;
+    let sizes = (0..page.count()).map(|slot| Record::read(page, slot).size());
+    let half = sizes.clone().sum::<usize>() / 2;
+    let mut sum = 0;
+    let at = sizes.take_while(|size| {
+        sum += size;
+        sum <= half
+    });
+    at.count().clamp(1, page.count() - 1)
+}

@@ -1,0 +1,166 @@
+//! One record in the heap of a page.
+//!
+//! Layout, at an offset that is a multiple of eight: version u64, suffix length u16, value
+//! length u16, flags u8, the suffix, for a long key its extent (u64) and full length (u32), the
+//! value or its extent (u64) and length (u32).
+
+use super::page::Page;
+use crate::limits::{MAX_INLINE_KEY_BYTES, MAX_INLINE_RECORD_BYTES};
+
+/// Bytes before the suffix.
+pub const RECORD_HEADER: usize = 13;
+/// Bytes of a reference to an extent.
+pub const REFERENCE_BYTES: usize = 12;
+
+const LONG_KEY: u8 = 1;
+const EXTENT_VALUE: u8 = 2;
+/// All flags that have a meaning.
+pub const KNOWN_FLAGS: u8 = LONG_KEY | EXTENT_VALUE;
+
+/// A key of more than [`MAX_INLINE_KEY_BYTES`]: all of it is in an extent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LongKey {
+    /// The extent that holds the whole key.
+    pub extent: u64,
+    /// Length of the whole key, in bytes.
+    pub len: u32,
+}
+
+/// A value, in the page or in an extent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// The bytes themselves.
+    Inline(&'a [u8]),
+    /// The extent that holds them, and their length.
+    Extent {
+        /// Which extent.
+        extent: u64,
+        /// Length of the value, in bytes.
+        len: u32,
+    },
+}
+
+impl Value<'_> {
+    /// Length of the value, in bytes.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Inline(bytes) => bytes.len(),
+            Self::Extent { len, .. } => *len as usize,
+        }
+    }
+
+    /// Whether the value is empty.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn stored(&self) -> usize {
+        match self {
+            Self::Inline(bytes) => bytes.len(),
+            Self::Extent { .. } => REFERENCE_BYTES,
+        }
+    }
+}
+
+/// A record as it lies on a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Its version.
+    pub version: u64,
+    /// The key after the frame's and the page's prefix; of a long key only a head.
+    pub suffix: &'a [u8],
+    /// The rest of a long key.
+    pub long: Option<LongKey>,
+    /// Its value.
+    pub value: Value<'a>,
+}
+
+/// Whether a key of this length is kept in an extent, wherever it is stored.
+pub const fn is_long(key_len: usize) -> bool {
+    key_len > MAX_INLINE_KEY_BYTES
+}
+
+/// Whether a value moves to an extent, given what stays of its key (whole key length if short).
+pub const fn value_moves(key_len: usize, value_len: usize) -> bool {
+    let key = if is_long(key_len) { 64 } else { key_len };
+    RECORD_HEADER + key + value_len > MAX_INLINE_RECORD_BYTES && value_len > REFERENCE_BYTES
+}
+
+impl<'a> Record<'a> {
+    /// Bytes the record takes in the heap.
+    pub fn size(&self) -> usize {
+        let long = if self.long.is_some() { REFERENCE_BYTES } else { 0 };
+        (RECORD_HEADER + self.suffix.len() + long + self.value.stored()).next_multiple_of(8)
+    }
+
+    /// The record in `slot` of `page`.
+    #[inline]
+    pub fn read(page: &'a Page, slot: usize) -> Self {
+        let at = page.offset(slot);
+        let flags = page.bytes()[at + 12];
+        let suffix_len = usize::from(page.u16(at + 8));
+        let value_len = usize::from(page.u16(at + 10));
+        let mut next = at + RECORD_HEADER;
+        let suffix = &page.bytes()[next..next + suffix_len];
+        next += suffix_len;
+        let long = (flags & LONG_KEY != 0).then(|| {
+            let long = LongKey { extent: page.u64(next), len: page.u32(next + 8) };
+            next += REFERENCE_BYTES;
+            long
+        });
+        let value = if flags & EXTENT_VALUE != 0 {
+            Value::Extent { extent: page.u64(next), len: page.u32(next + 8) }
+        } else {
+            Value::Inline(&page.bytes()[next..next + value_len])
+        };
+        Self { version: page.u64(at), suffix, long, value }
+    }
+
+    /// Writes the record at `at`; the caller has made room for [`Record::size`] bytes.
+    pub fn write(&self, page: &mut Page, at: usize) {
+        let flags = u8::from(self.long.is_some()) * LONG_KEY
+            + u8::from(matches!(self.value, Value::Extent { .. })) * EXTENT_VALUE;
+        page.set_u64(at, self.version);
+        page.set_u16(at + 8, self.suffix.len() as u16);
+        page.set_u16(at + 10, self.value.stored() as u16);
+        let bytes = page.bytes_mut();
+        bytes[at + 12] = flags;
+        let mut next = at + RECORD_HEADER;
+        let mut put = |part: &[u8]| {
+            bytes[next..next + part.len()].copy_from_slice(part);
+            next += part.len();
+        };
+        put(self.suffix);
+        if let Some(long) = self.long {
+            put(&long.extent.to_le_bytes());
+            put(&long.len.to_le_bytes());
+        }
+        match self.value {
+            Value::Inline(value) => put(value),
+            Value::Extent { extent, len } => {
+                put(&extent.to_le_bytes());
+                put(&len.to_le_bytes());
+            }
+        }
+        let end = at + self.size();
+        bytes[next..end].fill(0);
+    }
+
+    /// Bytes that the record at `at` takes by its header, or `None` if it runs off the page.
+    pub(super) fn size_at(page: &Page, at: usize) -> Option<usize> {
+        if at + RECORD_HEADER > page.bytes().len() {
+            return None;
+        }
+        let long = usize::from(page.bytes()[at + 12] & LONG_KEY) * REFERENCE_BYTES;
+        let parts = usize::from(page.u16(at + 8)) + usize::from(page.u16(at + 10));
+        let size = (RECORD_HEADER + parts + long).next_multiple_of(8);
+        (at + size <= page.bytes().len()).then_some(size)
+    }
+
+    /// Whether the flags at `at` are known and a value reference has its exact length.
+    pub(super) fn flags_are_sound(page: &Page, at: usize) -> bool {
+        let flags = page.bytes()[at + 12];
+        let reference = usize::from(page.u16(at + 10)) == REFERENCE_BYTES;
+        flags & !KNOWN_FLAGS == 0 && (flags & EXTENT_VALUE == 0 || reference)
+    }
+}

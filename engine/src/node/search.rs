@@ -1,0 +1,169 @@
+//! Finding a key on a page: by fingerprint for an exact match, by bisection for order.
+
+use core::cmp::Ordering;
+
+use super::page::{HEADER_BYTES, Page};
+use super::record::{LongKey, Record, is_long};
+
+/// What a lookup needs and does not have in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Miss {
+    /// A page of a frame.
+    Page {
+        /// Which frame.
+        frame: u32,
+        /// Which page of it.
+        page: u8,
+    },
+    /// An extent, and its length in bytes.
+    Extent {
+        /// Which extent.
+        extent: u64,
+        /// Its length.
+        len: u32,
+    },
+    /// Nothing that could be loaded: what leads here contradicts itself.
+    Broken {
+        /// The frame where that shows.
+        frame: u32,
+        /// What is wrong.
+        why: &'static str,
+    },
+}
+
+/// Where the rest of long keys comes from.
+pub trait Extents {
+    /// The bytes of an extent, if they are in memory.
+    fn extent(&self, extent: u64, len: u32) -> Result<&[u8], Miss>;
+}
+
+/// A key searched for, with the part of it that prefixes already settled.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<'a> {
+    /// The whole key.
+    pub key: &'a [u8],
+    /// Bytes of it that the frame's prefix covers.
+    pub stripped: usize,
+}
+
+impl<'a> Query<'a> {
+    /// The part of the key that is compared with suffixes on `page`.
+    #[inline]
+    pub fn suffix(&self, page: &Page) -> &'a [u8] {
+        self.key.get(self.stripped + page.prefix_len()..).unwrap_or(&[])
+    }
+}
+
+/// The fingerprint of a key: of its suffix, or for a long key of its length.
+#[inline]
+pub fn fingerprint(suffix: &[u8], long: Option<u32>) -> u8 {
+    match long {
+        None => hash(suffix),
+        Some(len) => hash(&len.to_le_bytes()),
+    }
+}
+
+/// A small multiplicative hash (the constant is 2^64 over the golden ratio), folded to a byte.
+#[inline]
+fn hash(bytes: &[u8]) -> u8 {
+    const K: u64 = 0x9E37_79B9_7F4A_7C15;
+    let mut state = bytes.len() as u64 ^ K;
+    let mut chunks = bytes.chunks_exact(8);
+    for chunk in &mut chunks {
+        let mut raw = [0; 8];
+        raw.copy_from_slice(chunk);
+        state = (state ^ u64::from_le_bytes(raw)).wrapping_mul(K);
+        state ^= state >> 32;
+    }
+    let mut last = 0u64;
+    for &byte in chunks.remainder() {
+        last = last << 8 | u64::from(byte);
+    }
+    state = (state ^ last).wrapping_mul(K);
+    (state >> 56) as u8
+}
+
+/// Orders the query against the record: exactly, loading the rest of a long key if it must.
+pub fn compare(
+    query: &Query<'_>,
+    suffix: &[u8],
+    record: &Record<'_>,
+    extents: &impl Extents,
+) -> Result<Ordering, Miss> {
+    match record.long {
+        None => Ok(suffix.cmp(record.suffix)),
+        Some(long) => compare_long(query, suffix, record.suffix, long, extents),
+    }
+}
+
+#[cold]
+fn compare_long(
+    query: &Query<'_>,
+    suffix: &[u8],
+    head: &[u8],
+    long: LongKey,
+    extents: &impl Extents,
+) -> Result<Ordering, Miss> {
+    let common = suffix.len().min(head.len());
+    match suffix[..common].cmp(&head[..common]) {
+        Ordering::Equal if suffix.len() < head.len() => Ok(Ordering::Less),
+        Ordering::Equal => Ok(query.key.cmp(extents.extent(long.extent, long.len)?)),
+        decided => Ok(decided),
+    }
+}
+
+/// The slot that holds exactly the queried key.
+pub fn find(page: &Page, query: &Query<'_>, extents: &impl Extents) -> Result<Option<usize>, Miss> {
+    let suffix = query.suffix(page);
+    let long = is_long(query.key.len()).then_some(query.key.len() as u32);
+    let wanted = u64::from(fingerprint(suffix, long)) * 0x0101_0101_0101_0101;
+    let count = page.count();
+    let mut base = 0;
+    while base < count {
+        // Zero bytes of `differing` are matches; a borrow may add a false one above a true one,
+        // which the comparison below sorts out.
+        let differing = page.u64(HEADER_BYTES + base) ^ wanted;
+        let mut matches =
+            differing.wrapping_sub(0x0101_0101_0101_0101) & !differing & 0x8080_8080_8080_8080;
+        while matches != 0 {
+            let slot = base + (matches.trailing_zeros() / 8) as usize;
+            matches &= matches - 1;
+            if slot < count {
+                let record = Record::read(page, slot);
+                if long.is_some() == record.long.is_some()
+                    && compare(query, suffix, &record, extents)? == Ordering::Equal
+                {
+                    return Ok(Some(slot));
+                }
+            }
+        }
+        base += 8;
+    }
+    Ok(None)
+}
+
+/// The first slot whose key is not below the query, and whether it equals it.
+pub fn lower_bound(
+    page: &Page,
+    query: &Query<'_>,
+    extents: &impl Extents,
+) -> Result<(usize, bool), Miss> {
+    let suffix = query.suffix(page);
+    let (mut low, mut high) = (0, page.count());
+    while low < high {
+        let middle = (low + high) / 2;
+        let record = Record::read(page, middle);
+        match compare(query, suffix, &record, extents)? {
+            Ordering::Equal => return Ok((middle, true)),
+            Ordering::Greater => low = middle + 1,
+            Ordering::Less => high = middle,
+        }
+    }
+    Ok((low, false))
+}
+
+/// The last slot whose key is not above the query; slot 0 if there is none.
+pub fn floor(page: &Page, query: &Query<'_>, extents: &impl Extents) -> Result<usize, Miss> {
+    let (slot, exact) = lower_bound(page, query, extents)?;
+    Ok(if exact { slot } else { slot.saturating_sub(1) })
+}

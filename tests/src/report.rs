@@ -1,0 +1,108 @@
+//! Counts of what a suite made happen, printed as one line a home.
+//!
+//! Owns: [`Tally`]. Never does: judge, except for [`Tally::zeros`], which names what a run
+//! never made happen.
+
+use holt_engine::db::TreeStats;
+
+/// Sums of the counters of a home over its openings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Scripts run.
+    pub scripts: u64,
+    /// Operations compared.
+    pub operations: u64,
+    /// Stores closed and opened.
+    pub reopens: u64,
+    /// Log records replayed at opening.
+    pub replayed: u64,
+    /// Full frames that moved pages to a sibling.
+    pub spills: u64,
+    /// Leaf pages split.
+    pub page_splits: u64,
+    /// Leaf pages merged.
+    pub page_merges: u64,
+    /// Thin frames merged.
+    pub merges: u64,
+    /// Pages evicted.
+    pub evictions: u64,
+    /// Dirty pages staged out to make room.
+    pub staged_evictions: u64,
+    /// Checkpoints.
+    pub checkpoints: u64,
+    /// Manifests switched.
+    pub manifest_switches: u64,
+    /// Frames repacked.
+    pub compactions: u64,
+    /// Most levels seen.
+    pub levels: u32,
+}
+
+impl Tally {
+    /// Adds the counters of one opening.
+    pub fn add(&mut self, stats: &TreeStats) {
+        self.replayed += stats.replayed_records;
+        self.spills += stats.spills;
+        self.page_splits += stats.page_splits;
+        self.page_merges += stats.page_merges;
+        self.merges += stats.merges;
+        self.evictions += stats.evictions;
+        self.staged_evictions += stats.staged_evictions;
+        self.checkpoints += stats.checkpoints;
+        self.manifest_switches += stats.store.manifest_switches;
+        self.compactions += stats.compactions;
+        self.levels = self.levels.max(stats.levels);
+    }
+
+    /// Adds another tally.
+    pub fn merge(&mut self, other: &Self) {
+        self.scripts += other.scripts;
+        self.operations += other.operations;
+        self.reopens += other.reopens;
+        self.replayed += other.replayed;
+        self.spills += other.spills;
+        self.page_splits += other.page_splits;
+        self.page_merges += other.page_merges;
+        self.merges += other.merges;
+        self.evictions += other.evictions;
+        self.staged_evictions += other.staged_evictions;
+        self.checkpoints += other.checkpoints;
+        self.manifest_switches += other.manifest_switches;
+        self.compactions += other.compactions;
+        self.levels = self.levels.max(other.levels);
+    }
+
+    fn counts(&self) -> [(&'static str, u64); 11] {
+        [
+            ("page splits", self.page_splits),
+            ("page merges", self.page_merges),
+            ("spills", self.spills),
+            ("merges", self.merges),
+            ("evictions", self.evictions),
+            ("staged evictions", self.staged_evictions),
+            ("checkpoints", self.checkpoints),
+            ("manifest switches", self.manifest_switches),
+            ("compactions", self.compactions),
+            ("records replayed", self.replayed),
+            ("reopens", self.reopens),
+        ]
+    }
+
+    /// The counts that are zero, and `levels` if no tree had two.
+    pub fn zeros(&self) -> Vec<&'static str> {
+        let counts = self.counts();
+        let zeros = counts.iter().filter(|(_, count)| *count == 0).map(|(name, _)| *name);
+        zeros.chain((self.levels < 2).then_some("trees of two levels")).collect()
+    }
+}
+
+impl std::fmt::Display for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} scripts, {} operations, levels {}",
+            self.scripts, self.operations, self.levels
+        )?;
+        self.counts().iter().try_for_each(|(name, count)| write!(f, ", {name} {count}"))
+    }
+}
