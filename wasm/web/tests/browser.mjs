@@ -97,8 +97,9 @@ function listen(onReport) {
   });
 }
 
-function printTest({ name, error, milliseconds }) {
+function printTest({ name, error, notes, milliseconds }) {
   console.log(`${error === undefined ? 'ok' : 'not ok'} - ${name} (${milliseconds} ms)`);
+  for (const note of notes) console.log(`    ${note}`);
   if (error !== undefined) console.log(error.replace(/^/gm, '    '));
 }
 
