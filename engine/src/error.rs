@@ -43,6 +43,12 @@ pub enum Error {
     /// The record, or the store, is not there.
     #[error("not found")]
     NotFound,
+    /// There is no store at this path.
+    #[error("there is no store at {path}; check the path, or create one by opening for writing")]
+    NoStore {
+        /// Where it was looked for.
+        path: String,
+    },
     /// The destination of a rename exists and `force` was not given; nothing changed.
     #[error("the destination exists; pass force to replace it")]
     DstExists,

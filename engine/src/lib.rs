@@ -10,6 +10,7 @@ extern crate std;
 
 pub mod art;
 pub mod cache;
+pub mod checkpoint;
 pub mod codec;
 pub mod db;
 pub mod device;
@@ -22,3 +23,4 @@ pub mod limits;
 pub mod log;
 pub mod node;
 pub mod sync;
+pub mod txn;

@@ -37,7 +37,7 @@ pub const MAX_INLINE_RECORD_BYTES: usize = 1040;
 pub const MAX_FRAME_PREFIX_BYTES: usize = 512;
 
 /// Longest prefix a page strips from its keys, in bytes.
-pub const MAX_PAGE_PREFIX_BYTES: usize = 256;
+pub const MAX_PAGE_PREFIX_BYTES: usize = 240;
 
 /// Largest extent in bytes: a value or a key, whichever limit is larger.
 pub const MAX_EXTENT_BYTES: usize = MAX_VALUE_BYTES;
@@ -59,6 +59,45 @@ pub const MAX_META_BYTES: usize = 64;
 
 /// Most bytes a device call may carry.
 pub const MAX_TRANSFER_BYTES: usize = 1 << 20;
+
+/// Most pages one blob file may have: 16 TiB. Places on disk are 32-bit page numbers.
+pub const MAX_STORE_PAGES: u32 = u32::MAX - 1;
+
+/// Fewest pages of a manifest region.
+pub const MIN_MANIFEST_PAGES: u32 = 16;
+
+/// A manifest is rewritten once it takes this many times its compact size.
+pub const MANIFEST_GROWTH: u32 = 4;
+
+/// Most bytes one manifest record carries; the largest is a root record.
+pub const MAX_MANIFEST_RECORD_BYTES: usize = MAX_ROOT_BYTES;
+
+/// Bytes of changes after which a manifest record is closed and the next one begun.
+pub const MANIFEST_RECORD_TARGET_BYTES: usize = 48 * 1024;
+
+/// Bytes of manifest read or written by one device call.
+pub const MANIFEST_CHUNK_BYTES: usize = 256 * 1024;
+
+/// Most pages one device read of the packed store fills.
+pub const MAX_READ_RUN_PAGES: usize = 64;
+
+/// How far one allocation looks for a contiguous run before it takes pieces, in pages.
+pub const RUN_SEARCH_PAGES: u32 = 16 * 1024;
+
+/// Free runs of at least this many pages are given back at once when they come free.
+pub const PUNCH_RUN_PAGES: u32 = 64;
+
+/// Most free runs given back by one publish that changes something.
+pub const MAX_PUNCHES: usize = 64;
+
+/// Most free runs given back by one publish that changes nothing.
+pub const MAX_QUIET_PUNCHES: usize = 1024;
+
+/// Fewest free pages at the end of the file that are worth cutting off.
+pub const TRIM_PAGES: u32 = 16;
+
+/// Bytes of log that must have become useless before their space is given back.
+pub const LOG_PUNCH_BYTES: u64 = 256 * 1024;
 
 /// Default cache, in bytes.
 pub const DEFAULT_CACHE_BYTES: u64 = 128 << 20;
@@ -82,6 +121,9 @@ pub const MAX_LSN: u64 = 1 << 62;
 /// Bytes of log that replay holds in memory, unless one record is larger.
 pub const LOG_READ_BYTES: usize = 256 << 10;
 
+/// Most pieces of damage a report lists.
+pub const MAX_DAMAGE_REPORTED: usize = 1000;
+
 /// Most entries one scan page may return.
 pub const MAX_SCAN_ENTRIES: usize = 65_536;
 
@@ -99,5 +141,8 @@ const _: () = {
     assert!(MIN_FRAME_BYTES as usize / PAGE_BYTES >= 4, "a frame needs two pages after a split");
     assert!(MAX_EXTENT_BYTES >= MAX_KEY_BYTES);
     assert!(MAX_TRANSFER_BYTES >= MAX_EXTENT_BYTES);
+    assert!(MAX_BLOB_PAGES <= u8::MAX as usize + 1, "the manifest numbers pages in one byte");
+    assert!(MANIFEST_RECORD_TARGET_BYTES + 32 * MAX_BLOB_PAGES <= MAX_MANIFEST_RECORD_BYTES);
+    assert!(MANIFEST_CHUNK_BYTES.is_multiple_of(PAGE_BYTES));
     assert!(3 * (MAX_INLINE_RECORD_BYTES + 32) + MAX_PAGE_PREFIX_BYTES + 256 <= PAGE_BYTES);
 };

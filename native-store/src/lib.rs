@@ -1,1 +1,36 @@
-//! Files under holt.
+//! Files under holt: positioned and direct I/O, the lock, a store's directory.
+//!
+//! Owns: all that needs an operating system. Never does: know the bytes it moves; the packed
+//! store and the log of `holt_engine` do. Every `unsafe` of the workspace is in [`sys`], listed
+//! in `docs/UNSAFE.md`.
+#![deny(unsafe_code)]
+
+mod aligned;
+mod file;
+mod lock;
+mod store;
+#[allow(unsafe_code)]
+mod sys;
+
+pub use file::{FileIo, IoChoice};
+pub use store::{BLOBS_FILE, FileMode, FileOptions, FileStore, LOG_FILE};
+
+/// Every bound of this crate, by name.
+pub mod limits {
+    use std::time::Duration;
+
+    /// Largest alignment direct I/O may ask for: the engine's pages are aligned to this.
+    pub const MAX_DIRECT_ALIGN: usize = 4096;
+
+    /// Bytes of a bounce buffer, the most that one direct transfer of unaligned memory moves.
+    pub const BOUNCE_BYTES: usize = 256 * 1024;
+
+    /// Bounce buffers kept for the next transfer.
+    pub const KEPT_BOUNCE_BUFFERS: usize = 8;
+
+    /// How long opening waits for another process to let go of a store, unless told otherwise.
+    pub const DEFAULT_LOCK_WAIT: Duration = Duration::from_secs(5);
+
+    /// How often a lock that is held elsewhere is asked for again.
+    pub const LOCK_POLL: Duration = Duration::from_millis(10);
+}

@@ -3,6 +3,7 @@
 
 pub mod compare;
 pub mod home;
+pub mod lanes;
 pub mod model;
 pub mod report;
 pub mod script;

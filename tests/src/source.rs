@@ -23,11 +23,7 @@ pub fn files(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
             let (path, name) = (entry.path(), entry.file_name());
             let name = name.to_string_lossy();
             match entry.file_type() {
-                Ok(kind) if kind.is_dir() => {
-                    if !SKIPPED.contains(&&*name) && !name.starts_with("pkg-") {
-                        open.push(path);
-                    }
-                }
+                Ok(kind) if kind.is_dir() => open.extend(is_ours(&name).then_some(path)),
                 Ok(kind) if kind.is_file() => {
                     let ending = path.extension().map(|ending| ending.to_string_lossy());
                     if ending.is_some_and(|ending| endings.contains(&&*ending)) {
@@ -40,6 +36,10 @@ pub fn files(folder: &Path, endings: &[&str]) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+fn is_ours(folder: &str) -> bool {
+    !SKIPPED.contains(&folder) && !folder.starts_with("pkg-")
 }
 
 /// A file's text; a file that is not UTF-8 is an error of the repository.

@@ -1,3 +1,58 @@
-//! The xtask of holt.
+//! The project's own tasks: `cargo xtask test` runs every suite, `cargo xtask demo` shows the
+//! main job on real input.
+//!
+//! Owns: the command line. Never does: print anything from the suites itself.
 
-fn main() {}
+mod demo;
+mod run;
+mod summary;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask test [--no-browser] [--no-web] [--quick]
+       cargo xtask demo [--keep]
+
+test   every check: format, clippy, the build without std, all suites, Node and Chromium
+         --no-browser  leave Chromium out
+         --no-web      leave the web package out: Node and Chromium
+         --quick       fewer rounds in the long suites
+demo   imports /usr with the native and the sandboxed engine and compares what they hold
+         --keep        leave the stores in target/demo
+";
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let command = words.next().unwrap_or_default();
+    let flags: Vec<String> = words.collect();
+    let known: &[&str] = match command.as_str() {
+        "test" => &["--no-browser", "--no-web", "--quick"],
+        "demo" => &["--keep"],
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    if let Some(unknown) = flags.iter().find(|flag| !known.contains(&flag.as_str())) {
+        eprintln!("unknown flag {unknown}\n{USAGE}");
+        return ExitCode::from(2);
+    }
+    let has = |flag: &str| flags.iter().any(|given| given == flag);
+    let passed = match command.as_str() {
+        "test" => test::run(&test::Options {
+            web: !has("--no-web"),
+            browser: !has("--no-browser") && !has("--no-web"),
+            quick: has("--quick"),
+        }),
+        _ => demo::run(has("--keep")),
+    };
+    match passed {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("xtask {command}: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}

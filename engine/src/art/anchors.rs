@@ -5,6 +5,7 @@
 
 use alloc::vec::Vec;
 
+use super::Refused;
 use crate::limits::{MAX_ANCHOR_BYTES, MAX_ANCHORS};
 
 /// Anchors by ordinal.
@@ -97,4 +98,44 @@ pub(super) fn well_formed(anchors: &[&[u8]]) -> bool {
         && anchors[0].is_empty()
         && anchors.iter().all(|anchor| anchor.len() <= MAX_ANCHOR_BYTES)
         && anchors.is_sorted_by(|a, b| a < b)
+}
+
+/// A way to build an index; see [`super::build`].
+pub(super) type Build = fn(&[&[u8]], &mut [u8]) -> Result<usize, Refused>;
+
+/// All anchors of `index`, got one by one with `anchor`.
+pub(super) fn collect(
+    index: &[u8],
+    count: usize,
+    anchor: fn(&[u8], usize, &mut Vec<u8>) -> bool,
+) -> Result<AnchorList, &'static str> {
+    if !(1..=MAX_ANCHORS).contains(&count) {
+        return Err("the number of anchors is out of range");
+    }
+    let mut list = AnchorList::new();
+    let mut bytes = Vec::new();
+    for ordinal in 0..count {
+        if !anchor(index, ordinal, &mut bytes) {
+            return Err("an anchor is missing or reaches past the end");
+        }
+        if !list.push(&bytes) {
+            return Err("an anchor is too long");
+        }
+    }
+    Ok(list)
+}
+
+/// Whether `index` starts with what `build` writes for the anchors read from it. An index is a
+/// pure function of its anchors, so nothing else about it is left to check.
+pub(super) fn rebuilds(index: &[u8], list: &AnchorList, build: Build) -> Result<(), &'static str> {
+    let slices = list.slices();
+    if !well_formed(&slices) {
+        return Err("the anchors are out of order, or the first is not empty");
+    }
+    let mut again = alloc::vec![0; index.len().min(usize::from(u16::MAX))];
+    let len = build(&slices, &mut again).map_err(|_| "the index is cut short")?;
+    if index.get(..len) != again.get(..len) {
+        return Err("the index is not the one its anchors give");
+    }
+    Ok(())
 }

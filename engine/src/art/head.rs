@@ -16,7 +16,7 @@ use crate::node::verify::Fault;
 use crate::node::{Extents, LongKey, Miss, Page, PageKind, Query};
 
 /// Longest anchor, in bytes, that the routing index holds whole.
-pub const ANCHOR_HEAD_BYTES: usize = 240;
+pub const ANCHOR_HEAD_BYTES: usize = MAX_PAGE_PREFIX_BYTES;
 
 const AT_COUNT: usize = 16;
 const AT_ROUTING: usize = 18;

@@ -3,85 +3,105 @@
 //! Owns: the encoding below and its search.
 //! Never does: recurse, allocate while searching, or trust an offset.
 //!
-//! A *head* is one u64: seven bytes of an anchor (zero-padded, the first the most significant)
-//! and, lowest, how many of them are real, or 8 when the anchor goes on. Heads therefore compare
-//! as the strings do, and two anchors with equal heads both go on: no tie is left to break by
-//! length. A *node* holds the distinct heads of a run of anchors after the bytes all of them
-//! share. A head of one anchor that goes on has a *tail* (the rest of it); a head of several has
-//! a node over what follows. Paths make few layers: each passes the shared bytes and seven more.
+//! A *head* is one u64: six bytes of an anchor (zero-padded, the first the most significant),
+//! three bits of how many of them are real (7 when the anchor goes on) and twelve of *payload*,
+//! the top bit zero. Heads therefore compare as the strings do, whatever the payload, and two
+//! anchors with equal heads both go on: no tie is left to break by length. A *node* holds the
+//! distinct heads of a run of anchors after the bytes all of them share, each with a payload of
+//! two bits of type and ten of value:
 //!
-//! Node, at a multiple of 8 (the first one, at 0, is over all anchors but the empty one):
+//! | type | the anchors with this head | value |
+//! |---|---|---|
+//! | ends | one, nothing is left of it | its ordinal |
+//! | tail | one, more is left of it | offset / 4 of: ordinal, length, the rest |
+//! | node | several | offset / 4 of the node over what follows |
+//!
+//! The index is: anchors, format, length (two bytes), then nodes, the first over all anchors but
+//! the empty one. A node, at a multiple of 4:
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 1 | heads in the node |
 //! | 1 | bytes shared by its anchors |
 //! | 1 | ordinal before its first anchor: the floor of what sorts before them all |
-//! | 1 | kind: bit 0 = a head has several anchors, bit 1 = some head goes on, bits 4.. = format |
-//! | 1, 1, 2 | anchors, zero, length of the index (first node; zero in the others) |
-//! | 120 | if over 16 heads: every eighth head, the ninth first, filled up with all ones |
-//! | 8 each | heads, ascending |
-//! | 2 each | if some head goes on: 0, or offset of the node, or `TAIL` + offset of the tail |
-//! | 1 each | if a head has several anchors: ordinal of the last anchor of each head |
-//! | | the shared bytes |
+//! | 1 | ordinal of its last anchor |
+//! | | up to 16 heads (*narrow*): the shared bytes, then the heads, padded to a multiple of 4 |
+//! | | more (*wide*): every eighth head but the first, padded to 15; the heads, padded to a multiple of 8; the shared bytes |
 //!
-//! A tail is one byte of length and the bytes. A wide node is searched in two cache lines plus
-//! one: 15 sampled heads, then the 8 heads between two of them, with no branch that depends on
-//! the outcome.
+//! A wide node is searched in two cache lines (the samples) and one (the heads between two of
+//! them). Counting goes by subtraction and sign, which compiles to straight-line code, vectors
+//! where the target has them, without a branch on the outcome. Payloads travel with the heads,
+//! so that going on, or answering, costs no further line.
 
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use super::Refused;
-use super::anchors::{AnchorList, shared, well_formed};
+use super::anchors::{AnchorList, rebuilds, shared, well_formed};
+use super::pen::{Job, Pen};
 use crate::limits::{MAX_ANCHOR_BYTES, MAX_ANCHORS};
 
+/// Bytes before the first node.
+const ROOT: usize = 4;
 /// Bytes of a node before its arrays.
-const HEADER: usize = 8;
+const HEADER: usize = 4;
 /// Heads compared in one step of a wide node: one cache line of them.
 const GROUP: usize = 8;
-/// Sampled heads of a wide node; with the header they fill two cache lines.
+/// Heads compared in one step of a narrow node.
+const STEP: usize = 4;
+/// Sampled heads of a wide node; with the headers they fill two cache lines.
 const SAMPLES: usize = 15;
 /// Most heads of a node without samples.
 const NARROW: usize = 16;
 /// Bytes of an anchor in one head.
-const SLICE: usize = 7;
+const SLICE: usize = 6;
 /// The length in a head whose anchor goes on.
-const MORE: u64 = 8;
-/// Set in the word of a head whose rest is a tail.
-const TAIL: u16 = 0x8000;
-/// Some head of the node stands for several anchors.
-const SEVERAL: u8 = 1;
-/// Some head of the node goes on.
-const GOES_ON: u8 = 2;
-/// The format, in the kind of every node.
+const MORE: u64 = 7;
+/// Bits below the length in a head.
+const PAYLOAD_BITS: u32 = 12;
+/// Bits of value in a payload.
+const VALUE_BITS: u32 = 10;
+/// The payload of a query's head: not below any payload.
+const QUERY: u64 = NODE << VALUE_BITS | ((1 << VALUE_BITS) - 1);
+/// Fills up an array of heads: above every head, a query's too, as its type does not exist.
+const PADDING: u64 = u64::MAX >> 1;
+/// The format byte.
 const FORMAT: u8 = 0x10;
-/// Most nodes on one way down: each passes a slice, and the last one at least nothing.
+/// Most nodes on one way down: each but the last passes a slice.
 const MAX_DEPTH: usize = MAX_ANCHOR_BYTES / SLICE + 1;
 
+/// Types of payload.
+const ENDS: u64 = 0;
+const TAIL: u64 = 1;
+const NODE: u64 = 2;
+
 const _: () = {
-    assert!(HEADER + 8 * SAMPLES == 128, "a wide node's heads start on a cache line");
+    assert!(ROOT + HEADER + 8 * SAMPLES == 128, "a wide root's heads start on a cache line");
     assert!((SAMPLES + 1) * GROUP > MAX_ANCHORS, "samples reach every head");
     assert!(MAX_ANCHORS <= 127 && MAX_ANCHOR_BYTES <= u8::MAX as usize, "both fit a byte");
+    assert!(8 * SLICE as u32 + 3 + PAYLOAD_BITS == 63, "a head leaves the sign bit free");
 };
 
-/// The head of `rest`.
+/// The head of `rest` with the given payload.
 #[inline]
-fn head(rest: &[u8]) -> u64 {
-    if let Some(eight) = rest.first_chunk::<8>() {
-        return u64::from_be_bytes(*eight) & !0xff | MORE;
-    }
+fn head(rest: &[u8], payload: u64) -> u64 {
     let len = rest.len();
-    // Two overlapping halves, so that a short key costs no loop.
-    let bytes = if let (Some(first), Some(last)) = (rest.first_chunk::<4>(), rest.last_chunk::<4>())
-    {
+    let (bytes, len) = if let Some(eight) = rest.first_chunk::<8>() {
+        (u64::from_be_bytes(*eight), MORE)
+    } else if let (Some(first), Some(last)) = (rest.first_chunk::<4>(), rest.last_chunk::<4>()) {
+        // Two overlapping halves, so that a short key costs no loop.
         let low = u64::from(u32::from_be_bytes(*last)) << (8 * (8 - len));
-        u64::from(u32::from_be_bytes(*first)) << 32 | low
+        (u64::from(u32::from_be_bytes(*first)) << 32 | low, len as u64)
     } else {
         let byte = |at: usize| rest.get(at).map_or(0, |&byte| u64::from(byte));
-        byte(0) << 56 | byte(1) << 48 | byte(2) << 40
+        (byte(0) << 56 | byte(1) << 48 | byte(2) << 40, len as u64)
     };
-    bytes | len as u64
+    (bytes >> 16) << (PAYLOAD_BITS + 3) | len << PAYLOAD_BITS | payload
+}
+
+#[inline]
+fn length(head: u64) -> u64 {
+    head >> PAYLOAD_BITS & 7
 }
 
 #[inline]
@@ -89,25 +109,20 @@ fn word(bytes: &[u8; 8]) -> u64 {
     u64::from_le_bytes(*bytes)
 }
 
+/// How many of `heads` are not above `key`; both leave the sign bit free.
 #[inline]
-fn heads_of(bytes: &[u8]) -> &[[u8; 8]] {
-    bytes.as_chunks::<8>().0
-}
-
-/// How many of `heads` are not above `key`.
-#[inline]
-fn count_up_to(heads: &[[u8; 8]], key: u64) -> usize {
-    heads.iter().map(|head| usize::from(word(head) <= key)).sum()
+fn count_up_to<const N: usize>(heads: &[[u8; 8]; N], key: u64) -> usize {
+    let above: u64 = heads.iter().map(|head| key.wrapping_sub(word(head)) >> 63).sum();
+    N - above as usize
 }
 
 /// One node, its arrays cut out of the index.
 #[derive(Clone, Copy)]
 struct Node<'a> {
     header: &'a [u8; HEADER],
-    samples: &'a [[u8; 8]],
+    samples: Option<&'a [[u8; 8]; SAMPLES]>,
+    /// With the padding.
     heads: &'a [[u8; 8]],
-    words: &'a [[u8; 2]],
-    lasts: &'a [u8],
     shared: &'a [u8],
 }
 
@@ -116,59 +131,78 @@ impl<'a> Node<'a> {
     #[inline]
     fn read(index: &'a [u8], at: usize) -> Option<Self> {
         let (header, rest) = index.get(at..)?.split_first_chunk::<HEADER>()?;
-        let (count, kind) = (usize::from(header[0]), header[3]);
-        let wide = if count > NARROW { 8 * SAMPLES } else { 0 };
-        let (samples, rest) = rest.split_at_checked(wide)?;
-        let (heads, rest) = rest.split_at_checked(8 * count)?;
-        let words = if kind & GOES_ON != 0 { 2 * count } else { 0 };
-        let (words, rest) = rest.split_at_checked(words)?;
-        let lasts = if kind & SEVERAL != 0 { count } else { 0 };
-        let (lasts, rest) = rest.split_at_checked(lasts)?;
-        Some(Self {
-            header,
-            samples: heads_of(samples),
-            heads: heads_of(heads),
-            words: words.as_chunks::<2>().0,
-            lasts,
-            shared: rest.get(..usize::from(header[1]))?,
-        })
+        let (count, common) = (usize::from(header[0]), usize::from(header[1]));
+        if count > NARROW {
+            let (samples, rest) = rest.split_at_checked(8 * SAMPLES)?;
+            let (heads, rest) = rest.split_at_checked(8 * count.next_multiple_of(GROUP))?;
+            let samples = samples.as_chunks::<8>().0.first_chunk::<SAMPLES>();
+            let heads = heads.as_chunks::<8>().0;
+            Some(Self { header, samples, heads, shared: rest.get(..common)? })
+        } else {
+            let (shared, rest) = rest.split_at_checked(common)?;
+            let heads = rest.get(..8 * count.next_multiple_of(STEP))?;
+            Some(Self { header, samples: None, heads: heads.as_chunks::<8>().0, shared })
+        }
     }
 
     /// How many heads are not above `key`.
     #[inline]
     fn rank(&self, key: u64) -> usize {
-        let Some(samples) = self.samples.first_chunk::<SAMPLES>() else {
-            return count_up_to(self.heads, key);
+        let Some(samples) = self.samples else {
+            return self
+                .heads
+                .as_chunks::<STEP>()
+                .0
+                .iter()
+                .map(|step| count_up_to(step, key))
+                .sum();
         };
         let start = GROUP * count_up_to(samples, key);
-        let rest = self.heads.get(start..).unwrap_or_default();
-        match rest.first_chunk::<GROUP>() {
-            Some(group) => start + count_up_to(group, key),
-            None => start + count_up_to(rest, key),
-        }
+        // None only if the samples are damaged.
+        let group = self.heads.get(start..).and_then(|rest| rest.first_chunk::<GROUP>());
+        group.map_or(0, |group| start + count_up_to(group, key))
     }
 
-    /// The ordinal of the last anchor of the first `rank` heads.
+    /// The floor of what sorts before the node.
     #[inline]
-    fn last(&self, rank: usize) -> usize {
-        let base = usize::from(self.header[2]);
-        if rank == 0 {
-            return base;
-        }
-        self.lasts.get(rank - 1).map_or(base + rank, |&last| usize::from(last))
+    fn before(&self) -> usize {
+        usize::from(self.header[2])
     }
 
-    /// The word of head `at`.
     #[inline]
-    fn word(&self, at: usize) -> u16 {
-        self.words.get(at).map_or(0, |word| u16::from_le_bytes(*word))
+    fn last(&self) -> usize {
+        usize::from(self.header[3])
     }
 }
 
+/// What a payload stands for.
+enum Below<'a> {
+    Ends(usize),
+    Tail(usize, &'a [u8]),
+    Node(usize),
+}
+
 #[inline]
-fn tail(index: &[u8], word: u16) -> Option<&[u8]> {
-    let (&len, rest) = index.get(usize::from(word & !TAIL)..)?.split_first()?;
-    rest.get(..usize::from(len))
+fn below(index: &[u8], head: u64) -> Option<Below<'_>> {
+    let value = (head & ((1 << VALUE_BITS) - 1)) as usize;
+    match head >> VALUE_BITS & 3 {
+        ENDS => Some(Below::Ends(value)),
+        TAIL => {
+            let (&[ordinal, len], rest) = index.get(4 * value..)?.split_first_chunk::<2>()?;
+            Some(Below::Tail(usize::from(ordinal), rest.get(..usize::from(len))?))
+        }
+        NODE => Some(Below::Node(4 * value)),
+        _ => None,
+    }
+}
+
+/// The last ordinal among the anchors of `head`.
+#[inline]
+fn last_of(index: &[u8], head: u64) -> Option<usize> {
+    match below(index, head)? {
+        Below::Ends(ordinal) | Below::Tail(ordinal, _) => Some(ordinal),
+        Below::Node(at) => index.get(at + 3).map(|&last| usize::from(last)),
+    }
 }
 
 /// See [`super::floor`].
@@ -179,39 +213,38 @@ pub fn floor(index: &[u8], query: &[u8]) -> usize {
 
 #[inline]
 fn search(index: &[u8], query: &[u8]) -> Option<usize> {
-    let (mut at, mut rest) = (0, query);
+    let (mut at, mut rest) = (ROOT, query);
     for _ in 0..MAX_DEPTH {
         let node = Node::read(index, at)?;
         if !node.shared.is_empty() {
-            let common = rest.len().min(node.shared.len());
-            let (front, back) = rest.split_at_checked(common)?;
+            let (front, back) = rest.split_at_checked(rest.len().min(node.shared.len()))?;
             match front.cmp(node.shared) {
-                Ordering::Less => return Some(node.last(0)),
-                Ordering::Greater => return Some(node.last(node.heads.len())),
+                Ordering::Less => return Some(node.before()),
+                Ordering::Greater => return Some(node.last()),
                 Ordering::Equal => rest = back,
             }
         }
-        let key = head(rest);
-        let rank = node.rank(key);
-        // In a damaged node the samples may point past the heads: `get`, not an index.
-        let nearest = node.heads.get(rank.wrapping_sub(1)).map(word);
-        if key & 0xff != MORE || nearest != Some(key) {
-            return Some(node.last(rank));
+        let key = head(rest, QUERY);
+        let Some(place) = node.rank(key).checked_sub(1) else { return Some(node.before()) };
+        let nearest = word(node.heads.get(place)?);
+        if length(key) != MORE || (nearest ^ key) >> PAYLOAD_BITS != 0 {
+            return last_of(index, nearest);
         }
         rest = rest.get(SLICE..)?;
-        let word = node.word(rank - 1);
-        if word & TAIL != 0 {
-            let below = rest < tail(index, word)?;
-            return Some(node.last(rank).saturating_sub(usize::from(below)));
+        match below(index, nearest)? {
+            Below::Ends(ordinal) => return Some(ordinal),
+            Below::Tail(ordinal, tail) => {
+                return Some(ordinal.saturating_sub(usize::from(rest < tail)));
+            }
+            Below::Node(next) => at = next,
         }
-        at = usize::from(word);
     }
     None
 }
 
 /// See [`super::count`].
 pub fn count(index: &[u8]) -> usize {
-    index.get(4).map_or(0, |&count| usize::from(count))
+    index.first().map_or(0, |&count| usize::from(count))
 }
 
 /// See [`super::anchor`].
@@ -229,77 +262,80 @@ fn find(index: &[u8], ordinal: usize, out: &mut Vec<u8>) -> Option<()> {
     if ordinal == 0 {
         return Some(());
     }
-    let mut at = 0;
+    let mut at = ROOT;
     for _ in 0..MAX_DEPTH {
         let node = Node::read(index, at)?;
         out.extend_from_slice(node.shared);
-        let place = (0..node.heads.len()).find(|&place| node.last(place + 1) >= ordinal)?;
-        let len = push_head(word(&node.heads[place]), out)?;
-        if len <= SLICE {
-            return Some(());
+        let reaches = |head: &u64| last_of(index, *head).is_some_and(|last| last >= ordinal);
+        let head = node.heads.iter().map(word).find(reaches)?;
+        push_slice(head, out);
+        match below(index, head)? {
+            Below::Ends(found) => return (found == ordinal).then_some(()),
+            Below::Tail(found, tail) => {
+                out.extend_from_slice(tail);
+                return (found == ordinal).then_some(());
+            }
+            Below::Node(next) => at = next,
         }
-        let word = node.word(place);
-        if word & TAIL != 0 {
-            out.extend_from_slice(tail(index, word)?);
-            return Some(());
-        }
-        at = usize::from(word);
     }
     None
 }
 
-/// Adds the bytes in `head` to `out` and returns its length byte.
-fn push_head(head: u64, out: &mut Vec<u8>) -> Option<usize> {
-    let bytes = head.to_be_bytes();
-    let len = usize::from(bytes[SLICE]);
-    out.extend_from_slice(bytes.get(..len.min(SLICE))?);
-    Some(len)
-}
-
 /// See [`super::anchors`].
 pub fn anchors(index: &[u8]) -> Result<AnchorList, &'static str> {
-    let count = count(index);
-    if !(1..=MAX_ANCHORS).contains(&count) {
-        return Err("the number of anchors is out of range");
-    }
-    let mut list = AnchorList::new();
-    let mut bytes = Vec::new();
-    for ordinal in 0..count {
-        if !anchor(index, ordinal, &mut bytes) {
-            return Err("an anchor is missing or reaches past the end");
-        }
-        if !list.push(&bytes) {
-            return Err("an anchor is too long");
-        }
+    let list = walk(index).ok_or("an anchor is out of bounds, or there are too many")?;
+    if list.len() != count(index) {
+        return Err("the number of anchors is not the one stated");
     }
     Ok(list)
 }
 
-/// See [`super::verify`]. An index is a pure function of its anchors, so what is left to check
-/// after reading them is that building them again gives the same bytes.
-pub fn verify(index: &[u8]) -> Result<(), &'static str> {
-    let list = anchors(index)?;
-    let slices = list.slices();
-    if !well_formed(&slices) {
-        return Err("the anchors are out of order, or the first is not empty");
+/// All anchors in order, by one walk over the nodes; none if something lies out of bounds.
+fn walk(index: &[u8]) -> Option<AnchorList> {
+    let mut list = AnchorList::new();
+    let mut bytes: Vec<u8> = Vec::new();
+    // Nodes on the way down: the heads left, and how many bytes of `bytes` come before them.
+    let mut open: Vec<(&[[u8; 8]], usize)> = Vec::new();
+    let mut nodes = 0;
+    let mut enter = Some(ROOT);
+    list.push(&[]).then_some(())?;
+    loop {
+        if let Some(at) = enter.take() {
+            // Every node has an anchor, so more nodes than anchors go round in a circle.
+            nodes += 1;
+            let node = Node::read(index, at).filter(|_| nodes <= MAX_ANCHORS)?;
+            bytes.extend_from_slice(node.shared);
+            open.push((node.heads.get(..usize::from(node.header[0]))?, bytes.len()));
+        }
+        let Some((heads, depth)) = open.last_mut() else { return Some(list) };
+        let Some((first, rest)) = heads.split_first() else {
+            open.pop();
+            continue;
+        };
+        *heads = rest;
+        bytes.truncate(*depth);
+        let head = word(first);
+        push_slice(head, &mut bytes);
+        match below(index, head)? {
+            Below::Ends(_) => list.push(&bytes).then_some(())?,
+            Below::Tail(_, tail) => {
+                bytes.extend_from_slice(tail);
+                list.push(&bytes).then_some(())?;
+            }
+            Below::Node(at) => enter = Some(at),
+        }
     }
-    let mut again = alloc::vec![0; index.len()];
-    let len = build(&slices, &mut again).map_err(|_| "the index is cut short")?;
-    if index.get(..len) != again.get(..len) {
-        return Err("the index is not the one its anchors give");
-    }
-    Ok(())
 }
 
-/// A run of anchors that still needs its node.
-#[derive(Clone, Copy, Default)]
-struct Job {
-    first: usize,
-    end: usize,
-    /// Bytes of the anchors that the nodes above stand for.
-    depth: usize,
-    /// Where the word that leads here is.
-    word_at: usize,
+/// Adds the bytes of an anchor that are in `head` to `out`.
+fn push_slice(head: u64, out: &mut Vec<u8>) {
+    let bytes = (head << 1).to_be_bytes();
+    out.extend_from_slice(&bytes[..SLICE.min(length(head) as usize)]);
+}
+
+/// See [`super::verify`].
+pub fn verify(index: &[u8]) -> Result<(), &'static str> {
+    rebuilds(index, &anchors(index)?, build)
 }
 
 /// Anchors `first..end` of the list share a head.
@@ -309,123 +345,105 @@ struct Run {
     end: usize,
 }
 
-/// See [`super::build`]. One pass, layer by layer: nodes come after the nodes that lead to them.
+/// See [`super::build`]. One pass, layer by layer: nodes come after the node that leads to them.
 pub fn build(anchors: &[&[u8]], out: &mut [u8]) -> Result<usize, Refused> {
     if !well_formed(anchors) {
         return Err(Refused::NotAnchors);
     }
+    write(anchors, out).ok_or(Refused::NoRoom)
+}
+
+fn write(anchors: &[&[u8]], out: &mut [u8]) -> Option<usize> {
+    let mut pen = Pen { out, at: 0 };
+    pen.write(&[anchors.len() as u8, FORMAT, 0, 0])?;
     let mut jobs = Vec::with_capacity(anchors.len());
     jobs.push(Job { first: 1, end: anchors.len(), ..Job::default() });
-    let mut at = 0;
+    let mut runs = Vec::with_capacity(anchors.len());
     let mut done = 0;
     while let Some(&job) = jobs.get(done) {
-        let offset = u16::try_from(at).ok().filter(|at| at & TAIL == 0).ok_or(Refused::NoRoom)?;
         if done > 0 {
-            put(out, job.word_at, &offset.to_le_bytes())?;
+            // The head is there, its payload still zero.
+            let place = pen.out.get(job.word_at..)?.first_chunk::<8>().map(word)?;
+            let head = place | payload(NODE, pen.at)?;
+            pen.put(job.word_at, &head.to_le_bytes())?;
         }
-        at = build_node(anchors, job, at, out, &mut jobs).ok_or(Refused::NoRoom)?;
+        write_node(anchors, job, &mut runs, &mut pen, &mut jobs)?;
         done += 1;
     }
-    let len = u16::try_from(at).map_err(|_| Refused::NoRoom)?;
-    put(out, 4, &[anchors.len() as u8, 0])?;
-    put(out, 6, &len.to_le_bytes())?;
-    Ok(at)
+    let len = pen.at;
+    pen.put(2, &u16::try_from(len).ok()?.to_le_bytes())?;
+    Some(len)
 }
 
-fn put(out: &mut [u8], at: usize, bytes: &[u8]) -> Result<(), Refused> {
-    let place = out.get_mut(at..at + bytes.len()).ok_or(Refused::NoRoom)?;
-    place.copy_from_slice(bytes);
-    Ok(())
+/// The payload for what lies at `at`, a multiple of 4; none if it lies too far out.
+fn payload(kind: u64, at: usize) -> Option<u64> {
+    let value = at as u64 / 4;
+    (value >> VALUE_BITS == 0).then_some(kind << VALUE_BITS | value)
 }
 
-/// Writes the node of `job` and the tails of its heads at `at`, adds the runs below it to `jobs`,
-/// and returns the end, a multiple of 8; none when `out` is too small.
-fn build_node(
+/// Writes the node of `job` and the tails of its heads, and adds the runs below it to `jobs`;
+/// `runs` is room for working in.
+fn write_node(
     anchors: &[&[u8]],
     job: Job,
-    at: usize,
-    out: &mut [u8],
+    runs: &mut Vec<Run>,
+    pen: &mut Pen<'_>,
     jobs: &mut Vec<Job>,
-) -> Option<usize> {
-    let run = &anchors[job.first..job.end];
-    let common = match (run.first(), run.last()) {
-        (Some(first), Some(last)) => shared(&first[job.depth..], &last[job.depth..]),
-        _ => 0,
-    };
-    let depth = job.depth + common;
-    let runs = runs(anchors, job.first, job.end, depth);
-    let several = runs.iter().any(|run| run.end - run.first > 1);
-    let goes_on = runs.iter().any(|run| run.head & 0xff == MORE);
+) -> Option<()> {
+    // The first node of an index with only the empty anchor has no anchors.
+    let front = anchors[job.first.min(anchors.len() - 1)];
+    let back = anchors[job.end - 1];
+    let depth = job.depth + shared(&front[job.depth..], &back[job.depth..]);
+    let common = &front[job.depth..depth];
+    find_runs(anchors, job, depth, runs);
     let count = runs.len();
-    let kind = FORMAT | u8::from(several) * SEVERAL | u8::from(goes_on) * GOES_ON;
-    let mut pen = Pen { out, at };
-    let base = (job.first - 1) as u8;
-    pen.write(&[count as u8, common as u8, base, kind, 0, 0, 0, 0])?;
-    if count > NARROW {
+    let header = [count, common.len(), job.first - 1, job.end - 1].map(|field| field as u8);
+    pen.write(&header)?;
+    let padded = if count > NARROW {
         for sample in 1..=SAMPLES {
-            let head = runs.get(sample * GROUP).map_or(u64::MAX, |run| run.head);
+            let head = runs.get(sample * GROUP).map_or(PADDING, |run| run.head);
             pen.write(&head.to_le_bytes())?;
         }
+        count.next_multiple_of(GROUP)
+    } else {
+        pen.write(common)?;
+        count.next_multiple_of(STEP)
+    };
+    let heads_at = pen.skip(8 * padded)?;
+    for place in count..padded {
+        pen.put(heads_at + 8 * place, &PADDING.to_le_bytes())?;
     }
-    for run in &runs {
-        pen.write(&run.head.to_le_bytes())?;
+    if count > NARROW {
+        pen.write(common)?;
     }
-    let words_at = pen.at;
-    if goes_on {
-        pen.at += 2 * count;
-    }
-    if several {
-        for run in &runs {
-            pen.write(&[(run.end - 1) as u8])?;
-        }
-    }
-    if let Some(first) = run.first() {
-        pen.write(&first[job.depth..depth])?;
-    }
-    for (place, run) in runs.iter().enumerate().filter(|_| goes_on) {
-        let word_at = words_at + 2 * place;
-        let mut word = 0;
+    pen.align()?;
+    for (place, run) in runs.iter().enumerate() {
+        let word_at = heads_at + 8 * place;
+        let mut payload_bits = payload(ENDS, 4 * run.first)?;
         if run.end - run.first > 1 {
             jobs.push(Job { first: run.first, end: run.end, depth: depth + SLICE, word_at });
-        } else if run.head & 0xff == MORE {
-            word = u16::try_from(pen.at).ok().filter(|at| at & TAIL == 0)? | TAIL;
+            payload_bits = 0;
+        } else if length(run.head) == MORE {
+            payload_bits = payload(TAIL, pen.at)?;
             let tail = &anchors[run.first][depth + SLICE..];
-            pen.write(&[tail.len() as u8])?;
+            pen.write(&[run.first as u8, tail.len() as u8])?;
             pen.write(tail)?;
+            pen.align()?;
         }
-        let end = pen.at;
-        pen.at = word_at;
-        pen.write(&word.to_le_bytes())?;
-        pen.at = end;
+        pen.put(word_at, &(run.head | payload_bits).to_le_bytes())?;
     }
-    pen.write(&[0; 8][..pen.at.next_multiple_of(8) - pen.at])?;
-    Some(pen.at)
+    Some(())
 }
 
-/// Anchors `first..end`, grouped by their head after `depth` bytes.
-fn runs(anchors: &[&[u8]], first: usize, end: usize, depth: usize) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::with_capacity(end - first);
-    for at in first..end {
-        let head = head(&anchors[at][depth..]);
+/// Puts the anchors of `job`, grouped by their head after `depth` bytes, into `runs`.
+fn find_runs(anchors: &[&[u8]], job: Job, depth: usize, runs: &mut Vec<Run>) {
+    runs.clear();
+    for (at, anchor) in anchors.iter().enumerate().take(job.end).skip(job.first) {
+        let head = head(&anchor[depth..], 0);
         match runs.last_mut() {
+            // Anchors with equal heads both go on: they would be the same string otherwise.
             Some(run) if run.head == head => run.end = at + 1,
             _ => runs.push(Run { head, first: at, end: at + 1 }),
         }
-    }
-    runs
-}
-
-/// Writes forward; none when there is no room.
-struct Pen<'a> {
-    out: &'a mut [u8],
-    at: usize,
-}
-
-impl Pen<'_> {
-    fn write(&mut self, bytes: &[u8]) -> Option<()> {
-        let end = self.at + bytes.len();
-        self.out.get_mut(self.at..end)?.copy_from_slice(bytes);
-        self.at = end;
-        Some(())
     }
 }

@@ -13,6 +13,8 @@
 mod anchors;
 pub mod head;
 pub mod heads;
+mod pen;
+pub mod radix;
 #[cfg(test)]
 mod tests;
 

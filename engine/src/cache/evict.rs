@@ -20,6 +20,9 @@ impl Cache {
             self.trim_extents()?;
             self.trim_pages()?;
         }
+        if self.read_only {
+            self.released.clear();
+        }
         if !self.released.is_empty() {
             let released = core::mem::take(&mut self.released);
             self.blobs.release(&released)?;
@@ -41,6 +44,7 @@ impl Cache {
             }
             self.hand %= self.ring.len();
             let (frame, page) = self.ring[self.hand];
+            let read_only = self.read_only;
             let Ok(slot) = self.slot_mut(frame, page) else {
                 self.ring.swap_remove(self.hand);
                 continue;
@@ -48,6 +52,8 @@ impl Cache {
             if slot.page.is_none() {
                 self.ring.swap_remove(self.hand);
             } else if slot.referenced.take() {
+                self.hand += 1;
+            } else if slot.dirty && slot.staged.is_none() && read_only {
                 self.hand += 1;
             } else if slot.dirty && slot.staged.is_none() {
                 batch.push((frame, page));
@@ -108,6 +114,9 @@ impl Cache {
             };
             self.extent_hand = extent + 1;
             if slot.bytes.is_none() || slot.referenced.take() {
+                continue;
+            }
+            if self.read_only && slot.dirty {
                 continue;
             }
             if slot.dirty && slot.staged.is_empty() {

@@ -52,7 +52,9 @@ impl Cache {
                 self.used -= slot.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
                 let published = !slot.dirty;
                 if slot.pending || slot.owned {
-                    if slot.pending && let Some(cut) = &mut self.cut {
+                    if slot.pending
+                        && let Some(cut) = &mut self.cut
+                    {
                         self.used += slot.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
                         cut.extents.insert(extent, slot);
                     }

@@ -11,6 +11,7 @@ mod evict;
 mod extents;
 mod frames;
 mod load;
+mod plan;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -25,8 +26,10 @@ use crate::limits::PAGE_BYTES;
 use crate::node::{Miss, Page};
 
 pub use cut::{PreImage, PreImages};
+pub use evict::padded;
 pub use extents::ExtentSlot;
 pub use frames::{Frame, PageSlot};
+pub use plan::{CutPage, CutPlan, FramePlan};
 
 /// Figures of the cache since opening.
 #[derive(Clone, Copy, Debug, Default)]
@@ -61,18 +64,14 @@ pub struct Cache {
     next_frame: u32,
     next_extent: u64,
     lsn: Lsn,
+    read_only: bool,
     /// Figures.
     pub counters: CacheCounters,
 }
 
 impl Cache {
     /// An empty cache over `blobs`. The next numbers come from the root record.
-    pub fn new(
-        blobs: Arc<dyn BlobStore>,
-        budget: u64,
-        next_frame: u32,
-        next_extent: u64,
-    ) -> Self {
+    pub fn new(blobs: Arc<dyn BlobStore>, budget: u64, next_frame: u32, next_extent: u64) -> Self {
         Self {
             geometry: blobs.geometry(),
             blobs,
@@ -92,6 +91,7 @@ impl Cache {
             next_frame,
             next_extent,
             lsn: 0,
+            read_only: false,
             counters: CacheCounters::default(),
         }
     }
@@ -119,6 +119,11 @@ impl Cache {
     /// The number the next frame and the next extent will get.
     pub fn next_ids(&self) -> (u32, u64) {
         (self.next_frame, self.next_extent)
+    }
+
+    /// A cache that never writes to the store: what is dirty stays in memory.
+    pub fn set_read_only(&mut self, read_only: bool) {
+        self.read_only = read_only;
     }
 
     /// The log position that changes are stamped with from now on.

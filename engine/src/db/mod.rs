@@ -1,10 +1,16 @@
 //! The public handles.
 
 mod batch;
+mod core;
 mod options;
 mod scan;
+mod scan_run;
 mod stats;
 mod tree;
+mod verify;
+
+#[cfg(test)]
+mod tests;
 
 pub use batch::AtomicBatch;
 pub use options::Options;

@@ -2,8 +2,9 @@
 
 use alloc::vec::Vec;
 
+use super::core::{Core, TREE};
 use crate::device::StoreUsage;
-use crate::error::Corruption;
+use crate::error::{Corruption, Result};
 
 /// Figures of an open tree; cheap, never reads the device. Counters start at opening.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -84,4 +85,37 @@ impl VerifyReport {
     pub fn is_clean(&self) -> bool {
         self.damage.is_empty()
     }
+}
+
+/// Gathers the figures of every layer.
+pub(super) fn collect(core: &Core) -> Result<TreeStats> {
+    let root = core.forest.roots.get(&TREE).copied();
+    let (cache, forest) = (core.forest.cache.counters, core.forest.counters);
+    let log = core.log.as_ref();
+    let counters = log.map(|log| log.counters()).unwrap_or_default();
+    Ok(TreeStats {
+        records: root.map_or(0, |root| root.records),
+        frames: root.map_or(0, |root| root.frames),
+        levels: root.map_or(0, |root| u32::from(root.level) + 1),
+        cache_bytes: core.forest.cache.used(),
+        dirty_pages: core.forest.cache.dirty_pages(),
+        cache_misses: cache.misses,
+        evictions: cache.evictions,
+        staged_evictions: cache.staged_evictions,
+        page_splits: forest.page_splits,
+        page_merges: forest.page_merges,
+        spills: forest.spills,
+        merges: forest.merges,
+        compactions: forest.compactions,
+        checkpoints: core.counters.checkpoints,
+        checkpoint_pages: core.counters.checkpoint_pages,
+        pre_images: cache.pre_images,
+        log_bytes: core.log_bytes(),
+        log_records: counters.records,
+        log_syncs: counters.syncs,
+        replayed_records: core.recovery.records,
+        log_allocated_bytes: log.map_or(Ok(0), |log| log.allocated())?,
+        last_lsn: log.map_or(0, |log| log.end()),
+        store: core.forest.cache.blobs().usage()?,
+    })
 }

@@ -49,20 +49,19 @@ impl Forest {
         loop {
             let place = self.with(|forest| forest.place(tree, key))?;
             let size = stored_size(key, value_len, place.stripped);
-            let room = self.with(|forest| {
-                let page = forest.cache.page(place.frame, place.page)?;
-                Ok(if place.exact {
-                    let old = Record::read(page, place.slot).size();
-                    old == size || page.free() + old >= size
-                } else {
-                    page.fits(size)
-                })
-            })?;
-            if room {
+            if self.with(|forest| forest.has_room(place, size))? {
                 return Ok(place);
             }
-            self.grow(tree, key, 0, size)?;
+            self.grow(tree, key, 0)?;
         }
+    }
+
+    fn has_room(&self, place: Place, size: usize) -> Result<bool, Miss> {
+        let page = self.cache.page(place.frame, place.page)?;
+        Ok(match place.exact {
+            true => page.free() + Record::read(page, place.slot).size() >= size,
+            false => page.fits(size),
+        })
     }
 
     /// Writes a record at a place that [`Forest::make_place`] gave. The extents of the record
@@ -87,10 +86,9 @@ impl Forest {
             None => None,
         };
         let stored = match value_moves(key.len(), value.len()) {
-            true => Value::Extent {
-                extent: self.cache.create_extent(value),
-                len: value.len() as u32,
-            },
+            true => {
+                Value::Extent { extent: self.cache.create_extent(value), len: value.len() as u32 }
+            }
             false => Value::Inline(value),
         };
         let record = Record { version, suffix: suffix(key, place.stripped), long, value: stored };
@@ -156,8 +154,7 @@ impl Forest {
                 self.forget(&written, false);
             }
             Some(previous) => {
-                let record = previous.record.record(place.stripped);
-                self.settle(|forest| forest.store(tree, place, &record))?;
+                self.restore(tree, key, &previous)?;
                 self.forget(&written, true);
             }
         }
@@ -166,16 +163,19 @@ impl Forest {
 
     /// Undoes a removal of `key`.
     pub fn undo_erase(&mut self, tree: TreeId, key: &[u8], previous: Previous) -> Result<()> {
-        let place = loop {
+        self.restore(tree, key, &previous)
+    }
+
+    fn restore(&mut self, tree: TreeId, key: &[u8], previous: &Previous) -> Result<()> {
+        loop {
             let place = self.with(|forest| forest.place(tree, key))?;
             let size = previous.record.size(place.stripped);
-            if self.with(|forest| Ok(forest.cache.page(place.frame, place.page)?.fits(size)))? {
-                break place;
+            if self.with(|forest| forest.has_room(place, size))? {
+                let record = previous.record.record(place.stripped);
+                return self.settle(|forest| forest.store(tree, place, &record));
             }
-            self.grow(tree, key, 0, size)?;
-        };
-        let record = previous.record.record(place.stripped);
-        self.settle(|forest| forest.store(tree, place, &record))
+            self.grow(tree, key, 0)?;
+        }
     }
 }
 
@@ -200,10 +200,8 @@ fn stored_size(key: &[u8], value_len: usize, stripped: usize) -> usize {
     Record { version: 0, suffix: suffix(key, stripped), long, value }.size()
 }
 
-
 /// Bytes a crossing at `key` takes on a page.
 pub(super) fn crossing_size(key: &[u8], stripped: usize) -> usize {
     let long = is_long(key.len()).then_some(LongKey { extent: 0, len: 0 });
-    Record { version: 0, suffix: suffix(key, stripped), long, value: Value::Inline(&[0; 4]) }
-        .size()
+    Record { version: 0, suffix: suffix(key, stripped), long, value: Value::Inline(&[0; 4]) }.size()
 }

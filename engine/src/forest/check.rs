@@ -143,19 +143,15 @@ impl Forest {
         Ok(())
     }
 
-    fn check_head(
-        &mut self,
-        visit: &Visit,
-        head: &Head,
-        checker: &mut Checker<'_>,
-    ) -> Result<()> {
+    fn check_head(&mut self, visit: &Visit, head: &Head, checker: &mut Checker<'_>) -> Result<()> {
         let frame = visit.frame;
         if head.level != visit.level {
             let why = format!("frame is of level {}, its parent says {}", head.level, visit.level);
             checker.report(CorruptionClass::Fence, frame, 0, why);
         }
         let low = self.with(|forest| forest.bound_key(&head.low))?;
-        let high = self.with(|forest| head.high.as_ref().map(|b| forest.bound_key(b)).transpose())?;
+        let high =
+            self.with(|forest| head.high.as_ref().map(|b| forest.bound_key(b)).transpose())?;
         if low != visit.low || high != visit.high {
             let why = "fences differ from what the parent says";
             checker.report(CorruptionClass::Fence, frame, 0, why);

@@ -31,8 +31,8 @@ impl Forest {
         let mut anchor = Vec::new();
         let mut start = 0;
         loop {
-            let end = self.group_end(head, records, start, &anchor, percent);
-            groups.push(Group { end, anchor });
+            let (end, fitting) = self.group_end(head, records, start, &anchor, percent);
+            groups.push(Group { end, anchor, fitting });
             if groups.len() >= self.cache.geometry().pages() {
                 return Ok(None);
             }
@@ -48,7 +48,7 @@ impl Forest {
         }
     }
 
-    /// Where the group that starts with record `start` ends.
+    /// Where the group that starts with record `start` ends, and the prefix under which it fits.
     fn group_end(
         &self,
         head: &Head,
@@ -56,10 +56,11 @@ impl Forest {
         start: usize,
         anchor: &[u8],
         percent: usize,
-    ) -> usize {
+    ) -> (usize, usize) {
         let base = head.prefix.len();
         let slack = PAGE_BYTES * (100 - percent) / 100;
         let mut strip = usize::MAX;
+        let mut fitting = base;
         let mut heap = 0;
         for end in start + 1..=records.len() {
             // The page's prefix is at least what its neighbours share; at the edges of the
@@ -81,10 +82,11 @@ impl Forest {
             }
             let room = if end == start + 1 { 0 } else { slack };
             if !page_holds(end - start, heap + room, strip - base) {
-                return end - 1;
+                return (end - 1, fitting);
             }
+            fitting = strip;
         }
-        records.len()
+        (records.len(), fitting)
     }
 
     /// Repacks the leaf frame at `key` if it is not dense, then joins it with its right

@@ -86,7 +86,7 @@ impl Forest {
         let gone = joined.pages.remove(first + 1);
         let anchor = joined.anchors.remove(first + 1);
         drop_anchor(&mut self.cache, &anchor);
-        let page = build_page(&joined, frame, first, &records);
+        let page = build_page(&joined, frame, first, &records, stripped);
         self.cache.install(frame, joined.pages[first], page)?;
         self.cache.drop_page(frame, gone)?;
         self.install_head(frame, &joined)?;
@@ -164,8 +164,7 @@ impl Forest {
             let head = Head::parse(self.cache.page(frame, 0)?);
             for &number in &head.pages {
                 let page = self.cache.page(frame, number)?;
-                records
-                    .extend((0..page.count()).map(|slot| Owned::take(page, slot, &head.prefix)));
+                records.extend((0..page.count()).map(|slot| Owned::take(page, slot, &head.prefix)));
             }
             heads.push(head);
         }
@@ -188,8 +187,7 @@ impl Forest {
         }
         // Everything is at hand and fits: nothing below can miss.
         for (ordinal, group) in groups.iter().enumerate().skip(1) {
-            head.anchors[ordinal] =
-                new_anchor(&mut self.cache, &group.anchor, head.prefix.len());
+            head.anchors[ordinal] = new_anchor(&mut self.cache, &group.anchor, head.prefix.len());
         }
         self.replace_frames(tree, frames, heads, crossing, &head, &groups, &records)?;
         Ok(true)
@@ -218,7 +216,8 @@ impl Forest {
         }
         let mut start = 0;
         for (ordinal, group) in groups.iter().enumerate() {
-            let page = build_page(head, frames[0], ordinal, &records[start..group.end]);
+            let page =
+                build_page(head, frames[0], ordinal, &records[start..group.end], group.fitting);
             self.cache.install(frames[0], head.pages[ordinal], page)?;
             start = group.end;
         }
@@ -252,4 +251,6 @@ pub(super) struct Group {
     pub end: usize,
     /// The absolute key where the group starts.
     pub anchor: Vec<u8>,
+    /// Bytes of its keys that a prefix may strip so that it fits a page.
+    pub fitting: usize,
 }

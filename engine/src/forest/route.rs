@@ -100,11 +100,7 @@ impl Forest {
 
     /// The page, its query and the slot of `key`, if it is there.
     #[inline]
-    pub fn find<'a>(
-        &'a self,
-        tree: TreeId,
-        key: &[u8],
-    ) -> Result<Option<(&'a Page, usize)>, Miss> {
+    pub fn find<'a>(&'a self, tree: TreeId, key: &[u8]) -> Result<Option<(&'a Page, usize)>, Miss> {
         let leaf = self.descend(tree, key)?.leaf();
         let stripped = HeadView(self.cache.page(leaf.frame, 0)?).prefix_len();
         let page = self.cache.page(leaf.frame, leaf.page)?;

@@ -17,12 +17,7 @@ use crate::node::{LongKey, Miss, Owned, Page, Query, search};
 impl Forest {
     /// Moves the upper half of the pages of the frame of `path` on `level` to a new frame, and
     /// adds the crossing to the parent. `FrameFull` says that the parent's page has no room.
-    pub(super) fn spill(
-        &mut self,
-        tree: TreeId,
-        path: &Path,
-        level: u8,
-    ) -> Result<Outcome, Miss> {
+    pub(super) fn spill(&mut self, tree: TreeId, path: &Path, level: u8) -> Result<Outcome, Miss> {
         let broken = Miss::Broken { frame: 0, why: "a level has no frame" };
         let step = path.at_level(level).ok_or(broken)?;
         let parent = path.at_level(level + 1).ok_or(broken)?;
@@ -171,10 +166,8 @@ impl Forest {
         let query = Query { key: &key, stripped: prefix };
         let (slot, _) = search::lower_bound(page, &query, &self.cache)?;
         let stripped = prefix + page.prefix_len();
-        let long = is_long(key.len()).then(|| LongKey {
-            extent: self.cache.create_extent(&key),
-            len: key.len() as u32,
-        });
+        let long = is_long(key.len())
+            .then(|| LongKey { extent: self.cache.create_extent(&key), len: key.len() as u32 });
         let crossing = crossing_to(child, key, long);
         let page = self.cache.page_mut(parent.frame, parent.page)?;
         let done = page.insert(slot, &crossing.record(stripped));
@@ -221,6 +214,5 @@ fn reprefix(page: &Page, old: &Head, new: &Head, ordinal: usize) -> Page {
     }
     let records: Vec<Owned> =
         (0..page.count()).map(|slot| Owned::take(page, slot, &old.prefix)).collect();
-    build_page(new, page.frame(), ordinal, &records)
+    build_page(new, page.frame(), ordinal, &records, old.prefix.len() + page.prefix_len())
 }
-

@@ -9,6 +9,7 @@ use crate::art::head::{ANCHOR_HEAD_BYTES, Anchor, Head};
 use crate::error::Result;
 use crate::frame::separator_len;
 use crate::ids::TreeId;
+use crate::node::build::page_holds;
 use crate::node::{LongKey, Miss, Owned, Page, PageBuilder, PageKind, Query, search};
 
 /// Insertions in a row at the end of a page that make a load ascending.
@@ -24,14 +25,8 @@ pub(super) enum Outcome {
 }
 
 impl Forest {
-    /// Makes one structure change that brings room for `size` bytes at `key` on `level` nearer.
-    pub(super) fn grow(
-        &mut self,
-        tree: TreeId,
-        key: &[u8],
-        level: u8,
-        size: usize,
-    ) -> Result<()> {
+    /// Makes one structure change that brings room at `key` on `level` nearer.
+    pub(super) fn grow(&mut self, tree: TreeId, key: &[u8], level: u8) -> Result<()> {
         let mut level = level;
         loop {
             let path = self.with(|forest| forest.descend(tree, key))?;
@@ -48,7 +43,6 @@ impl Forest {
             }
             // The parent has no room for another crossing: make that first.
             level += 1;
-            debug_assert!(size > 0);
         }
     }
 
@@ -71,12 +65,13 @@ impl Forest {
         if head.build(step.frame, 0).is_none() {
             return Ok(Outcome::FrameFull);
         }
+        let fitting = head.prefix.len() + page.prefix_len();
         let records: Vec<Owned> =
             (0..page.count()).map(|slot| Owned::take(page, slot, &head.prefix)).collect();
         head.anchors[at] = new_anchor(&mut self.cache, &separator, head.prefix.len());
         let (left, right) = records.split_at(middle);
         for (ordinal, records) in [(at - 1, left), (at, right)] {
-            let page = build_page(&head, step.frame, ordinal, records);
+            let page = build_page(&head, step.frame, ordinal, records, fitting);
             self.cache.install(step.frame, head.pages[ordinal], page)?;
         }
         self.install_head(step.frame, &head)?;
@@ -139,7 +134,7 @@ impl Forest {
             ..Head::new(level, Default::default(), None)
         };
         let crossing = crossing_to(old.frame, Vec::new(), None);
-        let page = build_page(&head, frame, 0, &[crossing]);
+        let page = build_page(&head, frame, 0, &[crossing], 0);
         self.cache.install(frame, 1, page)?;
         self.install_head(frame, &head)?;
         self.cache.frame_mut(frame)?.meta.live = 1;
@@ -163,7 +158,7 @@ impl Forest {
                 anchors: [Anchor::default()].into(),
                 ..Head::new(0, Default::default(), None)
             };
-            let page = build_page(&head, frame, 0, &[]);
+            let page = build_page(&head, frame, 0, &[], 0);
             forest.cache.install(frame, 1, page)?;
             forest.install_head(frame, &head)?;
             forest.roots.insert(tree, Root { frame, level: 0, records: 0, frames: 1 });
@@ -177,16 +172,28 @@ pub(super) fn crossing_to(frame: u32, key: Vec<u8>, long: Option<LongKey>) -> Ow
     Owned { key, long, version: 0, inline: frame.to_le_bytes().into(), extent: None }
 }
 
-/// The page at `ordinal` of `frame` with these records, which fit.
-pub(super) fn build_page(head: &Head, frame: u32, ordinal: usize, records: &[Owned]) -> Page {
+/// The page at `ordinal` of `frame` with these records, which fit under the first `fitting`
+/// bytes of their keys. The page takes the longest prefix under which they fit: usually all
+/// that its bounds share, but records of long keys do not shrink as the prefix grows.
+pub(super) fn build_page(
+    head: &Head,
+    frame: u32,
+    ordinal: usize,
+    records: &[Owned],
+    fitting: usize,
+) -> Page {
     let kind = if head.level == 0 { PageKind::Leaf } else { PageKind::Branch };
-    let prefix = head.page_prefix(ordinal);
+    let base = head.prefix.len();
+    let mut prefix = head.page_prefix(ordinal);
+    let heap: usize = records.iter().map(|record| record.size(base + prefix.len())).sum();
+    if !page_holds(records.len(), heap, prefix.len()) {
+        prefix.truncate(fitting.saturating_sub(base));
+    }
     let number = head.pages[ordinal];
-    let mut page =
-        PageBuilder::new(kind, head.level, frame, number, head.prefix.len(), &prefix);
+    let mut page = PageBuilder::new(kind, head.level, frame, number, base, &prefix);
     for record in records {
         let fits = page.push(record);
-        debug_assert!(fits, "a part of a page fits a page with a longer prefix");
+        debug_assert!(fits, "the records fit under a prefix of {fitting}");
     }
     page.finish()
 }

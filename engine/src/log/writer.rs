@@ -129,6 +129,18 @@ impl Log {
         self.append(len, &NewBody::Ops(ops))
     }
 
+    /// Gets everything ready for [`Log::append_ops`] of exactly these operations and returns
+    /// the position their record will have, so that changes can be stamped before it is written.
+    ///
+    /// # Errors
+    /// Those of [`Log::append_ops`]; nothing of the operations was written.
+    pub fn prepare_ops(&mut self, ops: &[OpRef<'_>]) -> Result<Lsn> {
+        let len = ops::checked_len(ops)?;
+        self.check_open()?;
+        self.make_room(len)?;
+        Ok(self.end)
+    }
+
     /// Appends a cut; returns the position after it.
     pub fn append_cut(&mut self) -> Result<Lsn> {
         self.append(CUT_BYTES, &NewBody::Cut)?;
@@ -196,6 +208,11 @@ impl Log {
         self.device.allocated()
     }
 
+    /// Every position ever used, and every version ever given out, is below.
+    pub const fn ceiling(&self) -> Lsn {
+        self.ceiling
+    }
+
     /// What happened since opening.
     pub const fn counters(&self) -> LogCounters {
         self.counters
@@ -206,12 +223,17 @@ impl Log {
         self.poison.as_deref()
     }
 
-    fn append(&mut self, len: usize, body: &NewBody<'_>) -> Result<Lsn> {
+    fn check_open(&self) -> Result<()> {
         self.check_poison()?;
         if self.sealed {
             let why = "is sealed after opening; begin an epoch before the first write";
             return Err(Error::InvalidArgument { what: "log", why });
         }
+        Ok(())
+    }
+
+    fn append(&mut self, len: usize, body: &NewBody<'_>) -> Result<Lsn> {
+        self.check_open()?;
         self.make_room(len)?;
         let at = self.end;
         self.write((at, self.synced), len, body)?;

@@ -25,9 +25,8 @@ impl Owned {
     /// Takes the record in `slot` off `page`, whose frame strips `frame_prefix`.
     pub fn take(page: &Page, slot: usize, frame_prefix: &[u8]) -> Self {
         let record = Record::read(page, slot);
-        let mut key = Vec::with_capacity(
-            frame_prefix.len() + page.prefix_len() + record.suffix.len(),
-        );
+        let mut key =
+            Vec::with_capacity(frame_prefix.len() + page.prefix_len() + record.suffix.len());
         key.extend_from_slice(frame_prefix);
         key.extend_from_slice(page.prefix());
         key.extend_from_slice(record.suffix);

@@ -113,11 +113,7 @@ fn compare_long(
 }
 
 /// The slot that holds exactly the queried key.
-pub fn find(
-    page: &Page,
-    query: &Query<'_>,
-    extents: &impl Extents,
-) -> Result<Option<usize>, Miss> {
+pub fn find(page: &Page, query: &Query<'_>, extents: &impl Extents) -> Result<Option<usize>, Miss> {
     let suffix = query.suffix(page);
     let long = is_long(query.key.len()).then_some(query.key.len() as u32);
     let wanted = u64::from(fingerprint(suffix, long)) * 0x0101_0101_0101_0101;

@@ -3,14 +3,18 @@
 //! Owns: [`Home`] and its implementations. Never does: compare or judge an answer. Invariant:
 //! a home that cannot be set up says why; it is never left out in silence.
 
+mod devices;
 mod tree;
+mod web;
 
 use holt_engine::db::TreeStats;
 
 use crate::model::Outcome;
 use crate::script::Op;
 
+pub use devices::memory_devices;
 pub use tree::{TreeHome, run_on_tree};
+pub use web::WebHome;
 
 /// A place where the engine runs.
 pub trait Home {

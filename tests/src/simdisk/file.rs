@@ -12,7 +12,8 @@ use super::{Inner, SECTOR_BYTES, SimDisk};
 /// Largest file, in bytes: a bug that writes at a wild offset fails instead of filling memory.
 const MAX_FILE_BYTES: u64 = 1 << 34;
 
-/// An open file. It does not refuse writes after a failure: the layer above must.
+/// An open file; clones are the same file. It does not refuse writes after a failure: the layer above must.
+#[derive(Clone, Debug)]
 pub struct SimFile {
     disk: SimDisk,
     file: usize,
@@ -58,7 +59,7 @@ impl PositionedIo for SimFile {
         let read = |inner: &mut Inner, file: usize| {
             let state = &inner.files[file];
             let end = offset.checked_add(buf.len() as u64);
-            if end.is_none_or(|end| end > state.live.len()) {
+            if !buf.is_empty() && end.is_none_or(|end| end > state.live.len()) {
                 let detail = format!("{} bytes at {offset} of {}", buf.len(), state.live.len());
                 let call = format!("read {}", state.name);
                 return Err(IoError::new(IoErrorKind::UnexpectedEof, call, detail));

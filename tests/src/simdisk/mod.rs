@@ -10,6 +10,9 @@ mod event;
 mod fault;
 mod file;
 mod image;
+pub mod run;
+pub mod script;
+pub mod store;
 #[cfg(test)]
 mod tests;
 
@@ -122,6 +125,12 @@ impl Inner {
     }
 }
 
+impl std::fmt::Debug for SimDisk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "simulated disk after {} events", self.events())
+    }
+}
+
 impl SimDisk {
     /// An empty disk.
     pub fn new() -> Self {
@@ -136,7 +145,7 @@ impl SimDisk {
     ///
     /// # Errors
     /// An injected fault of [`Call::Create`].
-    pub fn file(&self, name: &str) -> Result<Arc<SimFile>, IoError> {
+    pub fn file(&self, name: &str) -> Result<SimFile, IoError> {
         let mut inner = self.lock();
         let file = inner.slot(name);
         if !inner.files[file].exists {
@@ -145,7 +154,7 @@ impl SimDisk {
             }
             inner.change(file, Change::Create);
         }
-        Ok(Arc::new(SimFile::new(self.clone(), file)))
+        Ok(SimFile::new(self.clone(), file))
     }
 
     /// Whether the file is there.

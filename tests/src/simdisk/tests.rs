@@ -13,7 +13,7 @@ fn bytes(disk: &SimDisk) -> Vec<u8> {
 }
 
 /// A disk with one synced sector of 1s and a file open.
-fn synced() -> (SimDisk, Arc<SimFile>) {
+fn synced() -> (SimDisk, SimFile) {
     let disk = SimDisk::new();
     let file = disk.file("f").unwrap();
     file.write_at(0, &[1; 512]).unwrap();
@@ -214,4 +214,37 @@ fn loaded_bytes_are_durable() {
     assert_eq!(file.allocated().unwrap(), 4096);
     file.punch(0, 1 << 40).unwrap();
     assert_eq!(file.size().unwrap(), 6);
+}
+
+#[test]
+fn a_file_keeps_the_contract_of_its_trait() {
+    use holt_engine::device::{Poison, conformance};
+    let disk = SimDisk::new();
+    conformance::positioned_io(|| disk.file("f").unwrap(), |file| file);
+    let disk = SimDisk::new();
+    let lose = |file: SimFile| {
+        drop(file);
+        disk.crash(Choice::LoseAll).file("f").unwrap()
+    };
+    conformance::positioned_io(|| disk.file("f").unwrap(), lose);
+    conformance::positioned_io_poisons(|| SimDisk::new().file("f").unwrap(), Poison::new);
+}
+
+#[test]
+fn packed_stores_and_logs_keep_their_contracts_on_it() {
+    use holt_engine::device::{Access, Opened, PackedStore, PositionedLog, conformance};
+    use holt_engine::geometry::Geometry;
+    let disk = SimDisk::new();
+    let open = |_| match PackedStore::open(disk.file("f").unwrap(), Access::ReadWrite).unwrap() {
+        Opened::Store(store) => store,
+        Opened::Blank(_) => panic!("the store is gone"),
+    };
+    let create =
+        || PackedStore::create(disk.file("f").unwrap(), Geometry::default(), [1; 16]).unwrap();
+    conformance::blob_store(create, open);
+    let open = || PositionedLog::open(disk.file("l").unwrap(), [1; 16], Access::ReadWrite).unwrap();
+    conformance::log_device(open, |log| {
+        drop(log);
+        open()
+    });
 }

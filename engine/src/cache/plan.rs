@@ -1,0 +1,164 @@
+//! A cut as the cache sees it: which pages it must write, and handing them out.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::{Cache, PreImage};
+use crate::device::PageAt;
+use crate::frame::{FrameMeta, PageSet};
+use crate::ids::{BlobId, Ticket};
+use crate::node::Page;
+
+/// What a cut publishes of one frame.
+#[derive(Clone, Debug, Default)]
+pub struct FramePlan {
+    /// Its metadata at the cut.
+    pub meta: FrameMeta,
+    /// Pages still to be written.
+    pub pending: PageSet,
+    /// Pages written.
+    pub staged: Vec<PageAt>,
+    /// Pages that no longer exist.
+    pub dropped: PageSet,
+}
+
+/// Everything a cut publishes.
+#[derive(Clone, Debug, Default)]
+pub struct CutPlan {
+    /// By frame.
+    pub frames: BTreeMap<u32, FramePlan>,
+    /// Extents, with their pages once they are written.
+    pub extents: BTreeMap<u64, Vec<Ticket>>,
+    /// Blobs that no longer exist.
+    pub deleted: Vec<BlobId>,
+}
+
+/// What a cut needs of one page.
+pub enum CutPage<'a> {
+    /// It is staged already.
+    Staged(Ticket),
+    /// It must be staged: as it is now.
+    Live(&'a Page),
+    /// It must be staged: as it was.
+    Kept(Page),
+}
+
+impl Cache {
+    /// Starts a cut: everything dirty becomes pending.
+    pub fn begin_plan(&mut self) -> CutPlan {
+        self.begin_cut();
+        let mut plan = CutPlan {
+            deleted: core::mem::take(&mut self.deleted),
+            extents: core::mem::take(&mut self.dirty_extents)
+                .into_iter()
+                .map(|extent| (extent, Vec::new()))
+                .collect(),
+            frames: BTreeMap::new(),
+        };
+        for extent in plan.extents.keys() {
+            if let Some(slot) = self.extents.get_mut(extent) {
+                slot.pending = true;
+            }
+        }
+        for frame in core::mem::take(&mut self.dirty_frames) {
+            let Some(Some(control)) = self.frames.get_mut(frame as usize) else { continue };
+            let mut entry = FramePlan {
+                meta: control.meta,
+                dropped: core::mem::take(&mut control.dropped),
+                ..FramePlan::default()
+            };
+            for (page, slot) in (0u8..).zip(&mut control.slots) {
+                if slot.dirty {
+                    slot.pending = true;
+                    entry.pending.add(page);
+                }
+            }
+            plan.frames.insert(frame, entry);
+        }
+        plan
+    }
+
+    /// A pending page, as it was at the cut.
+    pub fn cut_page(&mut self, frame: u32, page: u8) -> Option<CutPage<'_>> {
+        match self.take_pre_image(frame, page) {
+            Some(PreImage::Staged(ticket)) => return Some(CutPage::Staged(ticket)),
+            Some(PreImage::Page(page)) => return Some(CutPage::Kept(page)),
+            None => {}
+        }
+        let slot = self.slot_mut(frame, page).ok()?;
+        match slot.staged {
+            Some(ticket) => Some(CutPage::Staged(ticket)),
+            None => slot.page.as_ref().map(CutPage::Live),
+        }
+    }
+
+    /// A live page of the cut is staged: it is clean, and its ticket belongs to the cut.
+    pub fn cut_wrote(&mut self, frame: u32, page: u8, ticket: Ticket) {
+        let Ok(slot) = self.slot_mut(frame, page) else { return };
+        if !slot.pending {
+            return;
+        }
+        slot.pending = false;
+        slot.owned = true;
+        slot.staged = Some(ticket);
+        let was_dirty = core::mem::replace(&mut slot.dirty, false);
+        self.dirty_pages -= u64::from(was_dirty);
+    }
+
+    /// The bytes of a pending extent, or its tickets if it is staged already.
+    pub fn cut_extent(&self, extent: u64) -> Option<Result<Arc<[u8]>, Vec<Ticket>>> {
+        let kept = self.cut.as_ref().and_then(|cut| cut.extents.get(&extent));
+        let slot = self.extents.get(&extent).or(kept)?;
+        if !slot.staged.is_empty() {
+            return Some(Err(slot.staged.clone()));
+        }
+        slot.bytes.clone().map(Ok)
+    }
+
+    /// A pending extent is staged.
+    pub fn cut_wrote_extent(&mut self, extent: u64, tickets: &[Ticket]) {
+        if let Some(slot) = self.extents.get_mut(&extent) {
+            slot.pending = false;
+            slot.dirty = false;
+            slot.owned = true;
+            slot.staged = tickets.into();
+        }
+    }
+
+    /// The cut is published: what it staged is read by name from now on.
+    pub fn end_plan(&mut self, plan: &CutPlan) {
+        for (&frame, entry) in &plan.frames {
+            for at in &entry.staged {
+                if let Ok(slot) = self.slot_mut(frame, at.page as u8)
+                    && slot.owned
+                    && slot.staged == Some(at.ticket)
+                {
+                    slot.owned = false;
+                    slot.staged = None;
+                }
+            }
+        }
+        for extent in plan.extents.keys() {
+            let Some(slot) = self.extents.get_mut(extent) else { continue };
+            if slot.owned {
+                slot.owned = false;
+                slot.staged.clear();
+            }
+            if slot.bytes.is_none() && !slot.dirty {
+                self.extents.remove(extent);
+            }
+        }
+        self.end_cut();
+    }
+
+    /// Whether a published blob is on its way out.
+    pub fn is_deleted(&self, blob: BlobId) -> bool {
+        self.deleted.contains(&blob)
+    }
+
+    /// Whether there is anything that a checkpoint would publish.
+    pub fn is_dirty(&self) -> bool {
+        !self.dirty_frames.is_empty() || !self.dirty_extents.is_empty() || !self.deleted.is_empty()
+    }
+}

@@ -1,0 +1,105 @@
+//! Refuses to write after the first failed write.
+//!
+//! Owns: the memory of the first failure. Never does: retry, or hinder reads. After a failed
+//! write or sync nobody knows which bytes are on the medium; a later sync that succeeds says
+//! nothing about them. Only opening anew, which reads what is really there, is a cure.
+
+use alloc::format;
+use alloc::string::String;
+
+use super::io::PositionedIo;
+use crate::error::{Error, IoError, IoErrorKind};
+use crate::sync::Mutex;
+
+/// A [`PositionedIo`] that refuses every change after one has failed. Reads go on.
+#[derive(Debug)]
+pub struct Poison<Io> {
+    io: Io,
+    cause: Mutex<Option<String>>,
+}
+
+impl<Io: PositionedIo> Poison<Io> {
+    /// Watches over `io`.
+    pub const fn new(io: Io) -> Self {
+        Self { io, cause: Mutex::new(None) }
+    }
+
+    /// The object below.
+    pub const fn inner(&self) -> &Io {
+        &self.io
+    }
+
+    /// Takes the object below out.
+    pub fn into_inner(self) -> Io {
+        self.io
+    }
+
+    /// What failed first, if anything has.
+    pub fn cause(&self) -> Option<String> {
+        self.cause.lock().clone()
+    }
+
+    /// Fails if a change failed before.
+    ///
+    /// # Errors
+    /// [`IoErrorKind::Poisoned`] with the first failure as its detail.
+    pub fn check(&self, call: &str) -> Result<(), IoError> {
+        match &*self.cause.lock() {
+            None => Ok(()),
+            Some(cause) => Err(IoError::new(IoErrorKind::Poisoned, call, cause.clone())),
+        }
+    }
+
+    /// Refuses all further changes, because of something the caller saw.
+    pub fn poison(&self, cause: impl Into<String>) {
+        self.cause.lock().get_or_insert(cause.into());
+    }
+
+    fn guard(
+        &self,
+        call: &str,
+        change: impl FnOnce(&Io) -> Result<(), IoError>,
+    ) -> Result<(), IoError> {
+        self.check(call)?;
+        change(&self.io)
+            .inspect_err(|error| self.poison(format!("{}: {}", error.call, error.detail)))
+    }
+}
+
+impl<Io: PositionedIo> PositionedIo for Poison<Io> {
+    fn size(&self) -> Result<u64, IoError> {
+        self.io.size()
+    }
+
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), IoError> {
+        self.io.read_at(offset, buf)
+    }
+
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), IoError> {
+        self.guard("write", |io| io.write_at(offset, bytes))
+    }
+
+    fn sync(&self) -> Result<(), IoError> {
+        self.guard("sync", |io| io.sync())
+    }
+
+    fn set_len(&self, len: u64) -> Result<(), IoError> {
+        self.guard("set length", |io| io.set_len(len))
+    }
+
+    fn punch(&self, offset: u64, len: u64) -> Result<(), IoError> {
+        self.guard("punch", |io| io.punch(offset, len))
+    }
+
+    fn allocated(&self) -> Result<u64, IoError> {
+        self.io.allocated()
+    }
+}
+
+/// The store's error for a device's: a poisoned device is a state of the store, not a failure.
+pub(crate) fn lift(error: IoError) -> Error {
+    match error.kind {
+        IoErrorKind::Poisoned => Error::Poisoned { cause: error.detail },
+        _ => Error::BlobStoreIo(error),
+    }
+}

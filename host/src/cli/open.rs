@@ -1,0 +1,85 @@
+//! Opening the store that the command line names.
+//!
+//! Owns: where the store is, whether it may be created, which engine opens it.
+//! Never does: create a store for a command that only reads or changes one.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use holt_host::api::Store;
+
+use super::Context;
+use super::args::EngineChoice;
+use super::failure::Failure;
+use super::output::say;
+
+/// What a command needs to do with the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Only reads: several processes may at a time.
+    Read,
+    /// Changes a store that exists.
+    Write,
+    /// Changes a store, creating it if there is none.
+    Create,
+}
+
+/// An open store.
+pub struct Opened {
+    /// The store.
+    pub store: Box<dyn Store>,
+    /// Its directory.
+    pub dir: PathBuf,
+    /// Whether it was created just now.
+    pub created: bool,
+}
+
+/// Lists the engines that may be used, if set: `sandbox` keeps the linked-in one out.
+pub const ENGINES_VARIABLE: &str = "HOLT_ENGINES";
+
+/// Opens the store that the command line names.
+pub fn open(context: &Context, access: Access) -> Result<Opened, Failure> {
+    let dir = context.store.clone().ok_or_else(|| {
+        Failure::Usage("no store given; pass --store DIR or set HOLT_STORE".into())
+    })?;
+    require_enabled(context.engine)?;
+    let absent = is_absent(&dir)?;
+    if absent && access != Access::Create {
+        return Err(Failure::Missing(format!(
+            "there is no store in {}; check --store, or create one with put, load or import",
+            dir.display()
+        )));
+    }
+    let store = match context.engine {
+        EngineChoice::Native => super::interim::open(&dir, access)?,
+        EngineChoice::Sandbox => super::interim::open(&dir, access)?,
+    };
+    if absent {
+        say(format_args!("created a store in {}", dir.display()));
+    }
+    Ok(Opened { store, dir, created: absent })
+}
+
+fn require_enabled(engine: EngineChoice) -> Result<(), Failure> {
+    let Some(enabled) = std::env::var_os(ENGINES_VARIABLE).filter(|list| !list.is_empty()) else {
+        return Ok(());
+    };
+    match enabled.to_string_lossy().split(',').any(|name| name.trim() == engine.name()) {
+        true => Ok(()),
+        false => Err(Failure::Usage(format!(
+            "{ENGINES_VARIABLE} does not list {}; choose another with --engine, or change it",
+            engine.name()
+        ))),
+    }
+}
+
+/// Whether there is nothing at all: no directory, or an empty one. Anything else is for the
+/// store to judge: it may be damaged or foreign.
+fn is_absent(dir: &Path) -> Result<bool, Failure> {
+    match fs::read_dir(dir) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(Failure::io(format!("reading {}", dir.display()), error)),
+    }
+}

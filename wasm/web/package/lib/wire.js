@@ -1,0 +1,274 @@
+// One tree's side of the calls into wasm: where arguments are written and results are read.
+//
+// The calls and buffers are described in `wasm/web/src/lib.rs`. A wire is never shared.
+import { byteLength, check, roomFor, write } from './bytes.js';
+import { HoltError, freed } from './errors.js';
+import { home, stop } from './home.js';
+
+/** Status numbers of the calls. */
+export const NO = 0;
+const FAILED = 2;
+
+// Buffers over this are given back after the call, as in `wasm/web/src/engine.rs`.
+const KEEP_BYTES = 256 * 1024;
+
+// Words of the answer block, counted in 32 bits.
+const OUTPUT_AT = 0;
+const OUTPUT_BYTES = 2;
+const ENTRIES = 6;
+const NEXT_BYTES = 8;
+
+const decoder = new TextDecoder();
+
+// Engines are held here until they are freed, so that only `collected` frees those of forgotten
+// trees: what wasm-bindgen registers by itself would also call into a module that has stopped.
+const engines = new Set();
+const collected = new FinalizationRegistry((raw) => {
+  if (home.stopped !== undefined) return;
+  engines.delete(raw);
+  try {
+    raw.free();
+  } catch (error) {
+    stop(error);
+  }
+});
+
+export class Wire {
+  #raw;
+  #bytes;
+  #words;
+  #version;
+  #answerAt;
+  #inputAt;
+  #capacity;
+
+  /** Takes ownership of a raw engine. */
+  constructor(raw) {
+    this.#raw = raw;
+    engines.add(raw);
+    collected.register(this, raw, this);
+    try {
+      this.#answerAt = raw.answer_ptr();
+      this.#inputAt = raw.reserve(0);
+      this.#capacity = raw.capacity();
+    } catch (error) {
+      throw stop(error);
+    }
+    this.#look();
+  }
+
+  /** Looks at the memory anew: views of it die whenever it grows. */
+  #look() {
+    const { buffer } = home.memory;
+    this.#bytes = new Uint8Array(buffer);
+    this.#words = new Uint32Array(buffer, this.#answerAt, 10);
+    this.#version = new BigUint64Array(buffer, this.#answerAt + 16, 1);
+  }
+
+  /** Makes room for `bytes` of input. No code of the caller runs between this and the call. */
+  #reserve(bytes) {
+    if (this.#raw === undefined) throw freed();
+    if (bytes > this.#capacity) {
+      const at = this.invoke('reserve', bytes);
+      if (at === 0) throw new HoltError('INVALID_ARGUMENT', `${bytes} bytes are too many for one call`);
+      this.#inputAt = at;
+      this.#capacity = this.invoke('capacity');
+    }
+    if (this.#bytes.byteLength === 0) this.#look();
+  }
+
+  /** Gives back what a large call took, in wasm and here. */
+  #trim() {
+    this.invoke('trim');
+    this.#inputAt = this.invoke('reserve', 0);
+    this.#capacity = this.invoke('capacity');
+  }
+
+  /** Looks at a status: throws the error of a failed call, after giving back large buffers. */
+  #settle(status) {
+    if (this.#bytes.byteLength === 0) this.#look();
+    const error = status === FAILED ? this.#failure() : undefined;
+    if (this.#capacity > KEEP_BYTES) this.#trim();
+    if (error !== undefined) throw error;
+    return status;
+  }
+
+  #failure() {
+    const { code, message } = JSON.parse(decoder.decode(this.#output()));
+    return new HoltError(code, message);
+  }
+
+  /** A copy of the output. */
+  #output() {
+    if (this.#bytes.byteLength === 0) this.#look();
+    const at = this.#words[OUTPUT_AT];
+    return this.#bytes.slice(at, at + this.#words[OUTPUT_BYTES]);
+  }
+
+  /** A copy of the output, after which large buffers may go. */
+  #take() {
+    const output = this.#output();
+    if (this.#capacity > KEEP_BYTES || output.length > KEEP_BYTES) this.#trim();
+    return output;
+  }
+
+  /**
+   * The room a key needs. Throws if it is not one, or is over the limit, before anything of its
+   * size is allocated.
+   */
+  checkKey(key, what) {
+    check(key, what);
+    const room = roomFor(key);
+    if (room > home.info.limits.keyBytes) {
+      const length = byteLength(key);
+      if (length > home.info.limits.keyBytes) this.#refuse('key_too_long', length);
+    }
+    return room;
+  }
+
+  /** The same for a value. */
+  checkValue(value, what) {
+    check(value, what);
+    const room = roomFor(value);
+    if (room > home.info.limits.valueBytes) {
+      const length = byteLength(value);
+      if (length > home.info.limits.valueBytes) this.#refuse('value_too_long', length);
+    }
+    return room;
+  }
+
+  #refuse(call, size) {
+    // The engine's numbers have 32 bits; no JavaScript string or array comes near twice that.
+    this.#settle(this.invoke(call, Math.min(size, 0xffff_ffff)));
+  }
+
+  /** Throws: a batch of that many operations is over the limit. */
+  refuseBatchOps(count) {
+    this.#refuse('batch_too_large', count);
+  }
+
+  /** Throws: a batch of that many bytes is over the limit. */
+  refuseBatchBytes(bytes) {
+    this.#refuse('record_too_large', bytes);
+  }
+
+  /** A call without arguments in the input. */
+  invoke(call, ...numbers) {
+    if (this.#raw === undefined) throw freed();
+    if (home.stopped !== undefined) throw home.stopped;
+    try {
+      return this.#raw[call](...numbers);
+    } catch (error) {
+      throw stop(error);
+    }
+  }
+
+  /** Whether there was a record; it is read by `value` and `version`. */
+  get(key) {
+    const room = this.checkKey(key, 'key');
+    this.#reserve(room);
+    const length = write(this.#bytes, this.#inputAt, key, room, 'key');
+    let status;
+    try {
+      status = this.#raw.get(length);
+    } catch (error) {
+      throw stop(error);
+    }
+    if (status === FAILED) this.#settle(status);
+    return status !== NO;
+  }
+
+  /** The value that `get` found. */
+  value() {
+    return this.#take();
+  }
+
+  /** The version that `get` found; read it before `value`. */
+  version() {
+    if (this.#bytes.byteLength === 0) this.#look();
+    return this.#version[0];
+  }
+
+  put(key, value) {
+    const keyRoom = this.checkKey(key, 'key');
+    const valueRoom = this.checkValue(value, 'value');
+    this.#reserve(keyRoom + valueRoom);
+    const keyBytes = write(this.#bytes, this.#inputAt, key, keyRoom, 'key');
+    const valueBytes = write(this.#bytes, this.#inputAt + keyBytes, value, valueRoom, 'value');
+    let status;
+    try {
+      status = this.#raw.put(keyBytes, valueBytes);
+    } catch (error) {
+      throw stop(error);
+    }
+    if (status === FAILED || this.#capacity > KEEP_BYTES) this.#settle(status);
+  }
+
+  delete(key) {
+    const room = this.checkKey(key, 'key');
+    this.#reserve(room);
+    const length = write(this.#bytes, this.#inputAt, key, room, 'key');
+    let status;
+    try {
+      status = this.#raw.delete(length);
+    } catch (error) {
+      throw stop(error);
+    }
+    if (status === FAILED) this.#settle(status);
+    return status !== NO;
+  }
+
+  rename(src, dst, force) {
+    const srcRoom = this.checkKey(src, 'src');
+    const dstRoom = this.checkKey(dst, 'dst');
+    this.#reserve(srcRoom + dstRoom);
+    const srcBytes = write(this.#bytes, this.#inputAt, src, srcRoom, 'src');
+    const dstBytes = write(this.#bytes, this.#inputAt + srcBytes, dst, dstRoom, 'dst');
+    this.#settle(this.invoke('rename', srcBytes, dstBytes, force));
+  }
+
+  /** Applies a packed batch. */
+  atomic(packed) {
+    this.#reserve(packed.length);
+    this.#bytes.set(packed, this.#inputAt);
+    return this.#settle(this.invoke('atomic', packed.length)) !== NO;
+  }
+
+  /** One page, still packed: its bytes, how many entries, and the length of the next key or -1. */
+  page({ prefix, after, delimiter, keysOnly }, maxEntries, maxBytes) {
+    this.#reserve(prefix.length + (after?.length ?? 0));
+    this.#bytes.set(prefix, this.#inputAt);
+    if (after !== undefined) this.#bytes.set(after, this.#inputAt + prefix.length);
+    const afterBytes = after === undefined ? 0xffff_ffff : after.length;
+    const status = this.invoke(
+      'page', prefix.length, afterBytes, delimiter, maxEntries, maxBytes, keysOnly,
+    );
+    if (status === FAILED) this.#settle(status);
+    if (this.#bytes.byteLength === 0) this.#look();
+    const count = this.#words[ENTRIES];
+    const nextBytes = this.#words[NEXT_BYTES] - 1;
+    return { bytes: this.#take(), count, nextBytes };
+  }
+
+  /** A call that only does something: `false` if there was nothing to do. */
+  run(call, ...numbers) {
+    return this.#settle(this.invoke(call, ...numbers)) !== NO;
+  }
+
+  /** A call that answers with JSON. */
+  report(call) {
+    const status = this.invoke(call);
+    if (status === FAILED) this.#settle(status);
+    return JSON.parse(decoder.decode(this.#take()));
+  }
+
+  /** Gives the tree's memory back to the module. */
+  free() {
+    if (home.stopped === undefined) {
+      this.invoke('free');
+      engines.delete(this.#raw);
+    }
+    collected.unregister(this);
+    this.#raw = undefined;
+  }
+}

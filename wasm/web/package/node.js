@@ -1,0 +1,12 @@
+// The package in Node: the wasm module is loaded by the import itself.
+import glue from './node/holt_web.js';
+import { bind } from './lib/home.js';
+
+bind(glue);
+
+/** Ready at once in Node; there so that the same program runs in a browser. */
+export async function init() {}
+
+export { buildInfo } from './lib/home.js';
+export { HoltError } from './lib/errors.js';
+export { Tree } from './lib/tree.js';

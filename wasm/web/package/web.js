@@ -1,0 +1,24 @@
+// The package in a browser: `init` fetches and compiles the wasm module once.
+import load, * as glue from './web/holt_web.js';
+import { bind } from './lib/home.js';
+
+let loading;
+
+/**
+ * Loads the wasm module; later calls give the promise of the first. After a failure it may be
+ * called again.
+ */
+export function init(source) {
+  loading ??= load(source === undefined ? undefined : { module_or_path: source }).then(
+    () => bind(glue),
+    (error) => {
+      loading = undefined;
+      throw error;
+    },
+  );
+  return loading;
+}
+
+export { buildInfo } from './lib/home.js';
+export { HoltError } from './lib/errors.js';
+export { Tree } from './lib/tree.js';

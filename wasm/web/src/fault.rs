@@ -1,0 +1,54 @@
+//! Errors of the engine as JavaScript sees them: a stable code and a message.
+
+use holt_engine::error::Error;
+
+use crate::json::Object;
+
+/// The stable name of an error, `HoltError.code` in JavaScript.
+pub fn code(error: &Error) -> &'static str {
+    match error {
+        Error::KeyTooLong { .. } => "KEY_TOO_LONG",
+        Error::ValueTooLong { .. } => "VALUE_TOO_LONG",
+        Error::WalRecordTooLarge { .. } => "WAL_RECORD_TOO_LARGE",
+        Error::BatchTooLarge { .. } => "BATCH_TOO_LARGE",
+        Error::NotFound => "NOT_FOUND",
+        Error::DstExists => "DST_EXISTS",
+        Error::ReadOnly => "READ_ONLY",
+        Error::Locked { .. } => "LOCKED",
+        Error::Poisoned { .. } => "POISONED",
+        Error::BlobStoreIo(_) => "BLOB_STORE_IO",
+        Error::Corrupt(_) => "CORRUPT",
+        Error::NotAStore { .. } => "NOT_A_STORE",
+        Error::UnsupportedFormat { .. } => "UNSUPPORTED_FORMAT",
+        Error::QuotaExceeded { .. } => "QUOTA_EXCEEDED",
+        Error::InvalidArgument { .. } => "INVALID_ARGUMENT",
+        _ => "UNKNOWN",
+    }
+}
+
+/// The error as `{"code": …, "message": …}`.
+pub fn to_json(error: &Error) -> String {
+    // `NotFound` is short in Rust, where the caller sees which call failed.
+    let message = match error {
+        Error::NotFound => {
+            String::from("not found: no record has this key; check the key or put it first")
+        }
+        other => other.to_string(),
+    };
+    Object::default().text("code", code(error)).text("message", &message).end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_has_a_code_and_advice() {
+        let error = Error::KeyTooLong { len: 70_000 };
+        assert_eq!(
+            to_json(&error),
+            r#"{"code":"KEY_TOO_LONG","message":"key of 70000 bytes is over the limit of 65535; shorten it"}"#
+        );
+        assert!(to_json(&Error::NotFound).contains("put it first"));
+    }
+}

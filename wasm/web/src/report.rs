@@ -1,0 +1,101 @@
+//! Figures and reports as JSON, under the names JavaScript uses.
+
+use holt_engine::db::{TreeStats, VerifyReport};
+use holt_engine::error::Corruption;
+use holt_engine::limits::{
+    MAX_BATCH_OPS, MAX_KEY_BYTES, MAX_RECORD_BYTES, MAX_SCAN_BYTES, MAX_SCAN_ENTRIES,
+    MAX_VALUE_BYTES,
+};
+
+use crate::json::{Object, array};
+
+/// Version of the package, whether it uses wasm SIMD, and the limits.
+pub fn build_info() -> String {
+    let limits = Object::default()
+        .number("keyBytes", MAX_KEY_BYTES as u64)
+        .number("valueBytes", MAX_VALUE_BYTES as u64)
+        .number("batchOps", MAX_BATCH_OPS as u64)
+        .number("batchBytes", MAX_RECORD_BYTES as u64)
+        .number("pageEntries", MAX_SCAN_ENTRIES as u64)
+        .number("pageBytes", MAX_SCAN_BYTES as u64)
+        .end();
+    Object::default()
+        .text("version", env!("CARGO_PKG_VERSION"))
+        .flag("simd", cfg!(target_feature = "simd128"))
+        .raw("limits", &limits)
+        .end()
+}
+
+/// The figures of a tree that mean something without files.
+pub fn stats(stats: &TreeStats) -> String {
+    Object::default()
+        .number("records", stats.records)
+        .number("frames", stats.frames)
+        .number("levels", u64::from(stats.levels))
+        .number("cacheBytes", stats.cache_bytes)
+        .number("dirtyPages", stats.dirty_pages)
+        .number("cacheMisses", stats.cache_misses)
+        .number("evictions", stats.evictions)
+        .number("stagedEvictions", stats.staged_evictions)
+        .number("pageSplits", stats.page_splits)
+        .number("pageMerges", stats.page_merges)
+        .number("spills", stats.spills)
+        .number("merges", stats.merges)
+        .number("compactions", stats.compactions)
+        .number("checkpoints", stats.checkpoints)
+        .number("checkpointPages", stats.checkpoint_pages)
+        .number("storePages", stats.store.pages)
+        .number("storeBytes", stats.store.allocated_bytes)
+        .end()
+}
+
+/// What a verification found.
+pub fn verify(report: &VerifyReport) -> String {
+    Object::default()
+        .flag("clean", report.is_clean())
+        .number("records", report.records)
+        .number("frames", report.frames)
+        .number("pages", report.pages)
+        .number("extents", report.extents)
+        .number("payloadBytes", report.payload_bytes)
+        .number("fillPerMille", u64::from(report.fill_per_mille))
+        .raw("damage", &array(report.damage.iter().map(damage)))
+        .end()
+}
+
+fn damage(corruption: &Corruption) -> String {
+    let mut object = Object::default().text("class", corruption.class.name());
+    if let Some(blob) = corruption.blob {
+        object = object.text("blob", &blob.to_string());
+    }
+    if let Some(page) = corruption.page {
+        object = object.number("page", page);
+    }
+    object.text("detail", &corruption.detail).end()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use holt_engine::error::CorruptionClass;
+    use holt_engine::ids::BlobId;
+
+    #[test]
+    fn damage_names_its_place() {
+        let mut report = VerifyReport::default();
+        report.damage.push(Corruption::page(
+            CorruptionClass::Order,
+            BlobId::frame(3),
+            7,
+            "b before a",
+        ));
+        let json = verify(&report);
+        assert!(json.starts_with(r#"{"clean":false,"#), "{json}");
+        assert!(
+            json.ends_with(
+                r#""damage":[{"class":"order","blob":"frame 3","page":7,"detail":"b before a"}]}"#
+            ),
+            "{json}"
+        );
+    }
+}
