@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::run::{cargo, kept, shown};
 use crate::summary::{Suite, close, parse_cargo_test};
-use crate::tools;
+use crate::{tools, web};
 
 /// The packages whose tests run here, in order.
 const PACKAGES: &[&str] =
@@ -47,6 +47,13 @@ pub fn run(options: &Options) -> Result<(), String> {
     check("clippy", &clippy);
     let bare = ["build", "--package", "holt-engine", "--target", "x86_64-unknown-none", "--lib"];
     check("engine without std", &bare);
+    // Before the packages: the differential suite runs the JavaScript package too.
+    if options.web {
+        let begun = Instant::now();
+        let web = web::Options { browser: options.browser, figures: false, size: false };
+        let result = web::run(&web);
+        suites.push(Suite::check("web package", begun.elapsed(), result));
+    }
     for package in PACKAGES {
         suites.extend(package_tests(package, options)?);
     }

@@ -12,7 +12,7 @@ use holt_engine::db::TreeStats;
 use crate::model::Outcome;
 use crate::script::Op;
 
-pub use devices::memory_devices;
+pub use devices::{memory_devices, simulated};
 pub use tree::{TreeHome, run_on_tree};
 pub use web::WebHome;
 
