@@ -13,7 +13,7 @@ mod store;
 mod sys;
 
 pub use file::{FileIo, IoChoice};
-pub use store::{BLOBS_FILE, FileMode, FileOptions, FileStore, LOG_FILE};
+pub use store::{BLOBS_FILE, FileMode, FileOptions, FileStore, LOG_FILE, random_store_id};
 
 /// Every bound of this crate, by name.
 pub mod limits {

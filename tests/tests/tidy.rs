@@ -196,7 +196,9 @@ fn limits_have_names() {
     for path in files(&root().join("engine/src"), &["rs"]) {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
         let code = code_only(&read(&path));
-        let folder_of_tests = path.components().any(|part| part.as_os_str() == "tests");
+        let folder_of_tests = path
+            .components()
+            .any(|part| part.as_os_str() == "tests" || part.as_os_str() == "conformance");
         if name.is_some_and(|name| name.contains("limits") || name.contains("test"))
             || folder_of_tests
         {

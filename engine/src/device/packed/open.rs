@@ -47,6 +47,8 @@ impl<Io: PositionedIo> PackedStore<Io> {
     /// # Errors
     /// `NotAStore` if the medium holds anything; it is not changed then. The device's failures.
     pub fn create(io: Io, geometry: Geometry, store_id: StoreId) -> Result<Self> {
+        // A geometry may have come from outside without passing `new`.
+        let geometry = Geometry::new(geometry.frame_bytes())?;
         if !is_blank(&io)? {
             return Err(not_a_store("it is not empty, so no store was created in it"));
         }
