@@ -104,7 +104,9 @@ fn require_target(root: &Path, toolchain: Option<&str>) {
     let directory = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() || !Path::new(directory.trim()).is_dir() {
         let pinned = toolchain.map(|name| format!(" --toolchain {name}")).unwrap_or_default();
-        fail(&format!("the sandbox needs the wasm target: run `rustup target add {TARGET}{pinned}`"));
+        fail(&format!(
+            "the sandbox needs the wasm target: run `rustup target add {TARGET}{pinned}`"
+        ));
     }
 }
 

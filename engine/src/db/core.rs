@@ -162,12 +162,7 @@ impl Core {
 
     /// Applies operations together or not at all, as one log record.
     pub fn batch(&mut self, ops: &[OpRef<'_>]) -> Result<()> {
-        for op in ops {
-            match op {
-                OpRef::Put { key, value, .. } => check_limits(key, value)?,
-                OpRef::Delete { key, .. } => check_limits(key, &[])?,
-            }
-        }
+        crate::log::check_ops(ops)?;
         self.ready()?;
         let prepared = match &mut self.log {
             Some(log) => log.prepare_ops(ops),
@@ -177,7 +172,11 @@ impl Core {
             Ok(lsn) => lsn,
             Err(error) => return Err(self.judge(error)),
         };
-        let applied = Applied::apply(&mut self.forest, ops, lsn)?;
+        let applied = match Applied::apply(&mut self.forest, ops, lsn) {
+            Ok(applied) => applied,
+            Err(error @ Error::Poisoned { .. }) => return Err(self.judge(error)),
+            Err(error) => return Err(error),
+        };
         if let Err(error) = self.append(ops) {
             let undone = applied.undo(&mut self.forest);
             self.guard(undone)?;

@@ -142,10 +142,8 @@ impl Plugin {
         state.limiter(|state| &mut state.memory);
         state.set_hostcall_fuel(MAX_CROSSING_BYTES);
         state.set_fuel(config.fuel).map_err(setup_error)?;
-        let outcome = self
-            .world
-            .instantiate(&mut state)
-            .and_then(|world| world.call_run(&mut state, args));
+        let outcome =
+            self.world.instantiate(&mut state).and_then(|world| world.call_run(&mut state, args));
         let left = state.get_fuel().unwrap_or(0);
         let state = state.data();
         match outcome {
