@@ -54,6 +54,16 @@ pub fn run(options: &Options) -> Result<(), String> {
         let result = web::run(&web);
         suites.push(Suite::check("web package", begun.elapsed(), result));
     }
+    if options.web {
+        let begun = Instant::now();
+        let built =
+            web::run(&web::Options { browser: options.browser, figures: false, size: false });
+        let name = match options.browser {
+            true => "web package: types, Node, Chromium",
+            false => "web package: types, Node",
+        };
+        suites.push(Suite::check(name, begun.elapsed(), built));
+    }
     for package in PACKAGES {
         suites.extend(package_tests(package, options)?);
     }
