@@ -20,6 +20,8 @@ pub(super) const TREE: TreeId = 0;
 
 /// Pages that one write stages at a time while a checkpoint runs beside it.
 const INLINE_STEP: usize = 64;
+/// Most pages a write checkpoints inline.
+const MAX_INLINE_STEP: usize = 4096;
 
 /// Figures that no layer below keeps.
 #[derive(Default)]
@@ -166,7 +168,8 @@ impl Core {
         self.ready()?;
         let prepared = match &mut self.log {
             Some(log) => log.prepare_ops(ops),
-            None => Ok(self.clock),
+            // Without a log the limits of a log record hold all the same.
+            None => crate::log::check_ops(ops).map(|()| self.clock),
         };
         let lsn = match prepared {
             Ok(lsn) => lsn,
@@ -242,7 +245,9 @@ impl Core {
         }
         if due >= INLINE_STEP as u64 || left == 0 {
             self.debt = 0;
-            return self.step_checkpoint((due as usize).clamp(INLINE_STEP, 4096)).map(|_| ());
+            return self
+                .step_checkpoint((due as usize).clamp(INLINE_STEP, MAX_INLINE_STEP))
+                .map(|_| ());
         }
         Ok(())
     }
