@@ -37,6 +37,7 @@ pub const MAX_RECORDS: u64 = 99_999_999;
 pub const ROOMY_CACHE_RATIO: u64 = 4;
 
 /// The same for `holt` 0.9.2, whose frames a random load leaves nearly empty.
+#[cfg(feature = "holt092")]
 pub const ROOMY_PEER_CACHE_RATIO: u64 = 24;
 
 /// Smallest cache when none is asked for, in bytes.

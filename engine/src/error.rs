@@ -105,6 +105,24 @@ pub enum Error {
         /// What it must be.
         why: &'static str,
     },
+    /// A sandboxed engine was stopped within the call, by a limit or by a fault of its own. The
+    /// next call opens the store again.
+    #[error("{call} was stopped ({cause}); {}", after_interruption(*.outcome_unknown))]
+    Interrupted {
+        /// The call that was stopped.
+        call: String,
+        /// Why.
+        cause: String,
+        /// Whether the call may have taken effect.
+        outcome_unknown: bool,
+    },
+}
+
+fn after_interruption(outcome_unknown: bool) -> &'static str {
+    match outcome_unknown {
+        true => "whether it took effect is unknown, read before trying again",
+        false => "nothing changed, raise the limit it names or try again",
+    }
 }
 
 /// What kind of failure a device reported; enough to decide what to do.

@@ -2,3 +2,6 @@
 //! the command `holt`.
 
 pub mod api;
+pub mod native;
+pub mod plugin;
+pub mod sandbox;

@@ -10,11 +10,11 @@ use std::time::Instant;
 use holt_tests::report::Tally;
 use holt_tests::script::Op;
 use holt_tests::simdisk::run::{Run, apply, open};
-use holt_tests::simdisk::script::{History, preload, script};
+use holt_tests::simdisk::script::{History, preload, preload_sized, script};
 use holt_tests::simdisk::{Choice, SimDisk};
 
 /// Operations of a script.
-const OPS: usize = 9;
+const OPS: usize = 12;
 
 /// What the suite did.
 #[derive(Default)]
@@ -42,37 +42,75 @@ fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().map_or(otherwise, |text| text.parse().expect(name))
 }
 
-/// Disks to start from: blank; with a store that is empty, of one frame, of several;
-/// checkpointed, and with a log.
-fn bases() -> Vec<(SimDisk, History)> {
-    let base = |(records, checkpoint): (usize, bool)| {
-        let disk = SimDisk::new();
-        let mut history = History::new();
-        let tree = open(&disk, false).unwrap();
-        if records > 0 {
-            let op = preload(records as u64, records);
-            apply(&tree, &op).unwrap();
-            history.apply(&op);
-        }
-        if checkpoint {
-            apply(&tree, &Op::Checkpoint).unwrap();
-        }
-        drop(tree);
-        (disk.crash(Choice::KeepAll), history)
+/// A disk to start from, with the history of what it holds.
+type Base = (SimDisk, History);
+
+fn filled(records: usize, checkpoint: bool, manifest_bytes: u64) -> Base {
+    let disk = SimDisk::new();
+    let mut history = History::new();
+    let tree = open(&disk, false).unwrap();
+    let mut run = |op: &Op| {
+        apply(&tree, op).unwrap();
+        history.apply(op);
     };
-    let filled =
-        [(0, false), (8, true), (30, false), (30, true), (60, true), (60, false)].map(base);
-    [(SimDisk::new(), History::new())].into_iter().chain(filled).collect()
+    if records > 0 {
+        run(&preload(records as u64, records));
+    }
+    if checkpoint {
+        run(&Op::Checkpoint);
+    }
+    let mut round = 0;
+    while tree.stats().unwrap().store.manifest_bytes < manifest_bytes {
+        run(&preload(round, records));
+        run(&Op::Checkpoint);
+        round += 1;
+    }
+    drop(tree);
+    (disk.crash(Choice::KeepAll), history)
 }
 
-fn one_script(
-    seed: u64,
-    choices: u64,
-    bases: &[(SimDisk, History)],
-    count: &mut Count,
-) -> Result<(), String> {
+fn larger_than_the_cache(checkpoint: bool) -> Base {
+    let disk = SimDisk::new();
+    let mut history = History::new();
+    let tree = open(&disk, false).unwrap();
+    let last = if checkpoint { Op::Checkpoint } else { Op::Sync };
+    for op in [preload_sized(1, 64, 5000..8000), last] {
+        apply(&tree, &op).unwrap();
+        history.apply(&op);
+    }
+    drop(tree);
+    (disk.crash(Choice::KeepAll), history)
+}
+
+/// Disks to start from: blank; with a store that is empty, of one frame, of several;
+/// checkpointed, and with a log; with a manifest about to be switched; larger than
+/// the cache.
+fn bases() -> Vec<Base> {
+    // A manifest's first region has 16 pages.
+    const ALMOST: u64 = 16 * 4096 - 2500;
+    vec![
+        (SimDisk::new(), History::new()),
+        filled(0, false, 0),
+        filled(8, true, 0),
+        filled(30, false, 0),
+        filled(30, true, ALMOST),
+        filled(60, true, 0),
+        filled(60, false, 0),
+        filled(48, true, ALMOST),
+        larger_than_the_cache(true),
+        larger_than_the_cache(false),
+    ]
+}
+
+fn one_script(seed: u64, choices: u64, bases: &[Base], count: &mut Count) -> Result<(), String> {
     let script = script(seed, OPS);
-    let (base, history) = &bases[seed as usize % bases.len()];
+    // The last two are large and slow: one script in 32.
+    let small = bases.len() - 2;
+    let base = match seed % 32 {
+        31 => small + seed as usize / 32 % 2,
+        _ => seed as usize % small,
+    };
+    let (base, history) = &bases[base];
     let run = Run::new(base, history, &script, seed % 2 == 1, &mut count.tally)
         .map_err(|(at, error)| format!("operation {at} failed: {error}"))?;
     for event in 0..=run.disk.events() {
@@ -166,6 +204,8 @@ fn power_cut_at_every_event_of_random_scripts() {
             ("spills", tally.spills),
             ("merges", tally.merges),
             ("manifest switches", tally.manifest_switches),
+            ("evictions", tally.evictions),
+            ("staged evictions", tally.staged_evictions),
         ];
         for (name, figure) in figures {
             assert!(figure > 0, "no {name}");

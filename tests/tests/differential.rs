@@ -11,9 +11,9 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use holt_engine::db::{Options, Tree};
-use holt_engine::limits::{MIN_CACHE_BYTES, MIN_FRAME_BYTES, MIN_LOG_BUDGET};
+use holt_engine::limits::{MAX_FRAME_BYTES, MIN_CACHE_BYTES, MIN_FRAME_BYTES, MIN_LOG_BUDGET};
 use holt_tests::compare::{Dump, explain, run};
-use holt_tests::home::{Home, TreeHome, WebHome, memory_devices, simulated};
+use holt_tests::home::{FileSettings, Home, TreeHome, WebHome, memory_devices, simulated};
 use holt_tests::report::Tally;
 use holt_tests::workload::{Config, Shape, real_paths, script};
 
@@ -145,6 +145,25 @@ fn memory_devices_with_small_frames() {
 fn simulated_disk() {
     let make = || boxed(simulated(MIN_FRAME_BYTES, &TIGHT));
     suite("simulated disk, 16 KiB frames", &[], Box::new(make));
+}
+
+const FILES: FileSettings = FileSettings {
+    frame_bytes: MIN_FRAME_BYTES,
+    cache_bytes: TIGHT.cache_bytes,
+    log_budget: TIGHT.log_budget,
+    sync: false,
+};
+
+#[test]
+fn files_with_small_frames() {
+    suite("files, 16 KiB frames", &[], Box::new(|| boxed(TreeHome::files(FILES))));
+}
+
+#[test]
+fn files_with_large_frames() {
+    let settings = FileSettings { frame_bytes: MAX_FRAME_BYTES, ..FILES };
+    let make = move || boxed(TreeHome::files(settings));
+    suite("files, 512 KiB frames", LARGE_FRAMES, Box::new(make));
 }
 
 #[test]

@@ -123,7 +123,7 @@ fn wasm_pack(path: &OsStr, target: &str, out: &str) -> Result<Command, String> {
 fn shrink(module: &Path) -> Result<(), String> {
     let mut optimise = command("node", &[]);
     let program = web_tools::wasm_opt()?;
-    optimise.arg(program).args(["-O3", "--all-features"]).arg(module).arg("-o").arg(module);
+    optimise.arg(program).args(["-O3", "--detect-features"]).arg(module).arg("-o").arg(module);
     shown(optimise)
 }
 

@@ -11,7 +11,7 @@ mod btreemap;
 mod holt092;
 #[cfg(feature = "lmdb")]
 mod lmdb;
-//OURS mod ours;
+mod ours;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -156,7 +156,7 @@ pub struct Kind {
 /// Every engine of this build, ours first.
 pub fn kinds() -> Vec<Kind> {
     vec![
-        //OURS ours::KIND,
+        ours::KIND,
         #[cfg(feature = "holt092")]
         holt092::KIND,
         #[cfg(feature = "lmdb")]

@@ -56,14 +56,16 @@ fn orphans(core: &mut Core, census: &Census, found: &mut dyn FnMut(Corruption)) 
         let Some(&last) = listed.last() else { return Ok(()) };
         after = Some(last);
         for blob in listed {
-            let leaving = core.forest.cache.is_deleted(blob)
-                || core.running.as_ref().is_some_and(|running| running.deletes(blob));
             let number = blob.0 & !BlobId::extent(0).0;
             let reached = match blob.is_extent() {
                 true => census.extents.contains(&number),
                 false => u32::try_from(number).is_ok_and(|frame| census.frames.contains(&frame)),
             };
-            if !reached && !leaving {
+            let leaving = |core: &Core| {
+                core.forest.cache.is_deleted(blob)
+                    || core.running.as_ref().is_some_and(|running| running.deletes(blob))
+            };
+            if !reached && !leaving(core) {
                 let why = "published, but nothing leads to it";
                 found(Corruption::page(CorruptionClass::Reachability, blob, 0, why));
             } else if reached && !blob.is_extent() {

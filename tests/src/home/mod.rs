@@ -4,6 +4,7 @@
 //! a home that cannot be set up says why; it is never left out in silence.
 
 mod devices;
+mod files;
 mod tree;
 mod web;
 
@@ -13,6 +14,7 @@ use crate::model::Outcome;
 use crate::script::Op;
 
 pub use devices::{memory_devices, simulated};
+pub use files::{FileSettings, open_files};
 pub use tree::{TreeHome, run_on_tree};
 pub use web::WebHome;
 

@@ -46,7 +46,7 @@ function findBrowser() {
 
 function timeoutSeconds() {
   const at = process.argv.indexOf('--timeout');
-  const seconds = at < 0 ? 300 : Number(process.argv[at + 1]);
+  const seconds = at < 0 ? 600 : Number(process.argv[at + 1]);
   return seconds > 0 ? seconds : fail('--timeout takes a number of seconds');
 }
 
@@ -97,8 +97,9 @@ function listen(onReport) {
   });
 }
 
-function printTest({ name, error, milliseconds }) {
+function printTest({ name, error, notes, milliseconds }) {
   console.log(`${error === undefined ? 'ok' : 'not ok'} - ${name} (${milliseconds} ms)`);
+  for (const note of notes) console.log(`    ${note}`);
   if (error !== undefined) console.log(error.replace(/^/gm, '    '));
 }
 

@@ -12,14 +12,16 @@ export async function run(where, register) {
   const counts = { passed: 0, failed: 0 };
   for (const { name, body } of tests) {
     const start = performance.now();
+    const notes = [];
     let error;
     try {
-      await body();
+      await body({ diagnostic: (text) => notes.push(text) });
     } catch (caught) {
       error = String(caught?.stack ?? caught);
     }
     counts[error === undefined ? 'passed' : 'failed'] += 1;
-    await report({ type: 'test', name, error, milliseconds: Math.round(performance.now() - start) });
+    const milliseconds = Math.round(performance.now() - start);
+    await report({ type: 'test', name, error, notes, milliseconds });
   }
   return counts;
 }

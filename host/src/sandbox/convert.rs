@@ -1,0 +1,4 @@
+//! Errors and figures between the engine and the generated types.
+
+holt_wire::error_conversions!(crate::sandbox::bindings::holt::metadata::types);
+holt_wire::store_conversions!(crate::sandbox::bindings::exports::holt::metadata::store);

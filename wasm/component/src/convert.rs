@@ -1,0 +1,4 @@
+//! Errors and figures between the engine and the generated types.
+
+holt_wire::error_conversions!(crate::bindings::holt::metadata::types);
+holt_wire::store_conversions!(crate::bindings::exports::holt::metadata::store);
