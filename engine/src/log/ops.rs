@@ -104,14 +104,6 @@ pub fn check_ops(ops: &[OpRef<'_>]) -> Result<usize> {
     Ok(bytes)
 }
 
-/// Checks that one log record could hold `ops`.
-///
-/// # Errors
-/// As [`Log::append_ops`](super::Log::append_ops), for limits.
-pub fn check_ops(ops: &[OpRef<'_>]) -> Result<()> {
-    checked_len(ops).map(|_| ())
-}
-
 pub(super) fn encode(ops: &[OpRef<'_>], out: &mut Vec<u8>) {
     out.put_varint(ops.len() as u64);
     for op in ops {
