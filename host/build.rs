@@ -52,6 +52,8 @@ fn main() {
     let path = out.join("engine.component.wasm");
     fs::write(&path, component).unwrap_or_else(|error| fail(&format!("{path:?}: {error}")));
     println!("cargo::rustc-env=HOLT_ENGINE_COMPONENT={}", path.display());
+    // For tests that build a guest of their own: what both need is then built once.
+    println!("cargo::rustc-env=HOLT_GUEST_TARGET_DIR={}", out.join("guest").display());
 }
 
 /// Says what is wrong in one line and ends the build.

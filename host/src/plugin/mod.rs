@@ -172,7 +172,7 @@ fn componentise(wasm: &[u8]) -> Result<Cow<'_, [u8]>> {
     let encoded = wit_component::ComponentEncoder::default()
         .validate(true)
         .module(wasm)
-        .and_then(|mut encoder| encoder.encode());
+        .and_then(|encoder| encoder.encode());
     encoded.map(Cow::Owned).map_err(|error| {
         setup_error(wasmtime::Error::msg(format!("the module is no plugin: {error:#}")))
     })

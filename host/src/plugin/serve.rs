@@ -196,6 +196,8 @@ fn get_many(store: &mut dyn Store, keys: &[Vec<u8>]) -> Result<Vec<Option<types:
     Ok(found)
 }
 
+impl types::Host for Served {}
+
 impl wit::Host for Served {
     /// Sizes and durability are the host's business; `read-only` is honoured.
     fn open(&mut self, options: wit::Options) -> Answer<Handle> {
