@@ -34,6 +34,7 @@ pub enum Access {
 
 /// What opening found.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "made once an opening and taken apart at once")]
 pub enum Opened<Io> {
     /// A store.
     Store(PackedStore<Io>),

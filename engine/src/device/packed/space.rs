@@ -298,7 +298,7 @@ struct Bits {
 
 /// Bits `from..to` of the word that begins at bit `base`.
 const fn mask(base: u32, from: u32, to: u32) -> u64 {
-    let low = if from > base { from - base } else { 0 };
+    let low = from.saturating_sub(base);
     let high = if to - base < 64 { to - base } else { 64 };
     if low >= high {
         return 0;
