@@ -105,9 +105,22 @@ impl Core {
     /// acknowledged that rests on an unknown state.
     fn guard<T>(&mut self, result: Result<T>) -> Result<T> {
         if let Err(error) = &result {
-            self.poison.get_or_insert_with(|| error.to_string());
+            self.give_up(error.to_string());
         }
         result
+    }
+
+    /// No more writes from here on. Reads go on: what is dirty stays in memory, as the store
+    /// takes nothing any more.
+    fn give_up(&mut self, cause: String) {
+        self.poison.get_or_insert(cause);
+        self.forest.cache.set_read_only(true);
+    }
+
+    /// Makes room after a read. The read has what it wants: a failure shows on the next write.
+    pub fn after_read(&mut self) {
+        let trimmed = self.forest.cache.trim();
+        let _ = self.guard(trimmed);
     }
 
     /// Gets ready for the first write after opening: what was replayed is published, and the
@@ -147,7 +160,7 @@ impl Core {
         self.check_writable()?;
         let place = self.forest.with(|forest| forest.place(tree, key))?;
         if !place.exact {
-            self.forest.cache.trim()?;
+            self.after_read();
             return Ok(false);
         }
         self.ready()?;
@@ -193,7 +206,7 @@ impl Core {
     /// Notes a failure of the log that is not about the operations themselves.
     fn judge(&mut self, error: Error) -> Error {
         if matches!(error, Error::BlobStoreIo(_) | Error::Poisoned { .. }) {
-            self.poison.get_or_insert_with(|| error.to_string());
+            self.give_up(error.to_string());
         }
         error
     }
