@@ -12,6 +12,8 @@ mod verify;
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
+mod poison_tests;
+#[cfg(test)]
 mod tests;
 
 pub use batch::AtomicBatch;
