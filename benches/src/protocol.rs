@@ -87,6 +87,9 @@ pub enum Answer {
 pub struct Outcome {
     /// Time in the engine, in nanoseconds; generating keys and values is not in it.
     pub nanos: u64,
+    /// Processor time of all threads of the process while the clock ran, in nanoseconds. On a
+    /// busy machine it says more than `nanos`; waiting for a device is not in it.
+    pub cpu_nanos: u64,
     /// Operations done.
     pub ops: u64,
     /// Operations asked for; more than `ops` if the step was cut off.
@@ -105,6 +108,11 @@ impl Outcome {
     /// Nanoseconds an operation.
     pub fn nanos_per_op(&self) -> f64 {
         self.nanos as f64 / self.ops.max(1) as f64
+    }
+
+    /// Nanoseconds of processor time an operation.
+    pub fn cpu_nanos_per_op(&self) -> f64 {
+        self.cpu_nanos as f64 / self.ops.max(1) as f64
     }
 
     /// Whether it was stopped early.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::cli::Solo;
 use crate::engine::{self, Engine, Kind, ListFrom, Setup};
 use crate::limits::{CHUNK_RECORDS, LIST_ENTRIES, LOAD_BATCH_RECORDS, ROUND_LISTS, VERIFY_RECORDS};
-use crate::measure::{Usage, allocated_bytes, page_cache_bytes};
+use crate::measure::{Usage, allocated_bytes, cpu_nanos, page_cache_bytes};
 use crate::protocol::{Answer, Ask, Outcome, Step};
 use crate::workload::{Chunk, ObjStore, Sequence, Workload, mix};
 use crate::{Failure, Result};
@@ -21,11 +21,12 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 /// Tells how far a step is.
 type Tell<'a> = &'a mut dyn FnMut(u64, u64);
 
-/// Adds the time a closure takes to a total of nanoseconds.
-fn timed<R>(nanos: &mut u64, work: impl FnOnce() -> R) -> R {
-    let start = Instant::now();
+/// Runs a closure while the clocks of `outcome` run.
+fn timed<R>(outcome: &mut Outcome, work: impl FnOnce() -> R) -> R {
+    let (cpu, start) = (cpu_nanos(), Instant::now());
     let answer = work();
-    *nanos += start.elapsed().as_nanos() as u64;
+    outcome.nanos += start.elapsed().as_nanos() as u64;
+    outcome.cpu_nanos += cpu_nanos().saturating_sub(cpu);
     answer
 }
 
@@ -98,9 +99,9 @@ impl Session {
     }
 
     fn open(&mut self) -> Result<Outcome> {
-        let mut nanos = 0;
-        self.engine = Some(timed(&mut nanos, || (self.kind.open)(&self.setup))?);
-        Ok(Outcome { nanos, ops: 1, asked: 1, ..Outcome::default() })
+        let mut outcome = Outcome { ops: 1, asked: 1, ..Outcome::default() };
+        self.engine = Some(timed(&mut outcome, || (self.kind.open)(&self.setup))?);
+        Ok(outcome)
     }
 
     fn load(&mut self, cap: Option<Duration>, tell: Tell<'_>) -> Result<Outcome> {
@@ -116,7 +117,7 @@ impl Session {
                 chunk.push(|out| workload.key(index, out), |out| workload.value(index, 0, out));
             }
             let engine = self.engine.as_deref_mut().ok_or("the store is not open")?;
-            timed(&mut outcome.nanos, || engine.load(&chunk))?;
+            timed(&mut outcome, || engine.load(&chunk))?;
             self.loaded = end;
             self.payload += chunk.payload();
             clock.tell(tell, self.loaded, total);
@@ -126,10 +127,10 @@ impl Session {
     }
 
     fn checkpoint(&mut self) -> Result<Outcome> {
-        let mut nanos = 0;
+        let mut outcome = Outcome { ops: 1, asked: 1, ..Outcome::default() };
         let engine = self.engine()?;
-        timed(&mut nanos, || engine.checkpoint())?;
-        Ok(Outcome { nanos, ops: 1, asked: 1, ..Outcome::default() })
+        timed(&mut outcome, || engine.checkpoint())?;
+        Ok(outcome)
     }
 
     fn reopen(&mut self) -> Result<Outcome> {
@@ -179,7 +180,7 @@ impl Session {
                 );
             }
             let engine = self.engine.as_deref_mut().ok_or("the store is not open")?;
-            timed(&mut outcome.nanos, || point.run(engine, &chunk))?;
+            timed(&mut outcome, || point.run(engine, &chunk))?;
             outcome.ops += chunk.len() as u64;
             clock.tell(tell, outcome.ops, total);
         }
@@ -198,9 +199,9 @@ impl Session {
                 let workload = &self.workload;
                 chunk.push(|out| workload.key(index, out), |_| {});
             }
-            let (entries, workload) = (&mut outcome.entries, &self.workload);
+            let (mut entries, workload) = (0, &self.workload);
             let engine = self.engine.as_deref_mut().ok_or("the store is not open")?;
-            timed(&mut outcome.nanos, || -> Result<()> {
+            timed(&mut outcome, || -> Result<()> {
                 for (key, _) in chunk.iter() {
                     // The keys of a directory come in no fixed place, so no answer repeats.
                     let from = ListFrom { prefix: &key[..workload.directory(key)], after: key };
@@ -209,10 +210,11 @@ impl Session {
                         arena.extend_from_slice(key);
                         arena.extend_from_slice(value);
                     })?;
-                    *entries += listed as u64;
+                    entries += listed as u64;
                 }
                 Ok(())
             })?;
+            outcome.entries += entries;
             outcome.ops += chunk.len() as u64;
             clock.tell(tell, outcome.ops, total);
         }
@@ -223,13 +225,13 @@ impl Session {
     fn verify(&mut self, round: u32) -> Result<Outcome> {
         let total = VERIFY_RECORDS.min(self.loaded);
         let (mut key, mut got, mut want) = (Vec::new(), Vec::new(), Vec::new());
-        let mut nanos = 0;
+        let mut outcome = Outcome { ops: total, asked: total, ..Outcome::default() };
         for number in 0..total {
             let index = self.pick(9, round, number);
             key.clear();
             self.workload.key(index, &mut key);
             let engine = self.engine.as_deref_mut().ok_or("the store is not open")?;
-            let found = timed(&mut nanos, || engine.get(&key, &mut got))?;
+            let found = timed(&mut outcome, || engine.get(&key, &mut got))?;
             let whole = found
                 && (0..=self.generation).any(|generation| {
                     want.clear();
@@ -241,7 +243,7 @@ impl Session {
                 return Err(format!("{} lost or changed record {key}", self.kind.name).into());
             }
         }
-        Ok(Outcome { nanos, ops: total, asked: total, ..Outcome::default() })
+        Ok(outcome)
     }
 }
 
@@ -360,7 +362,11 @@ pub fn solo(solo: &Solo) -> Result<()> {
         let rounded = matches!(step, Step::Get | Step::Miss | Step::Put | Step::List);
         for round in 0..if rounded { solo.shape.rounds } else { 1 } {
             let outcome = session.run(step, round, None, &mut |_, _| {})?;
-            println!("{step:?} {:.0} ns/op, {outcome:?}", outcome.nanos_per_op());
+            println!(
+                "{step:?} {:.0} ns/op, {:.0} of them on a processor, {outcome:?}",
+                outcome.nanos_per_op(),
+                outcome.cpu_nanos_per_op()
+            );
         }
     }
     if let Some(engine) = session.engine {

@@ -1,12 +1,11 @@
 //! holt, native, on files.
 //!
-//! Set-up: the file store and the tree with their defaults, `sync: false` (survives the
+//! Set-up: `TreeBuilder` with its defaults, `Durability::Wal { sync: false }` (survives the
 //! death of the process without waiting for the device), checkpoints by themselves at the
 //! default log budget, a cache of four times the payload unless one is asked for, loads one
 //! commit a record. Quiet means `checkpoint`.
 
-use holt::{Options, RangeEntry, Tree};
-use holt_native_store::{FileOptions, FileStore};
+use holt::{Durability, RangeEntry, Tree, TreeBuilder};
 
 use super::{Counters, Engine, Kind, ListFrom, Setup};
 use crate::Result;
@@ -25,7 +24,7 @@ pub const KIND: Kind = Kind {
     open,
     settings: |setup| {
         format!(
-            "holt {}, file, sync: false, default log budget and checkpoints, cache {} \
+            "holt {}, file, Wal {{ sync: false }}, default log budget and checkpoints, cache {} \
              MiB, one commit a record",
             env!("CARGO_PKG_VERSION"),
             setup.cache() >> 20
@@ -34,9 +33,10 @@ pub const KIND: Kind = Kind {
 };
 
 fn open(setup: &Setup) -> Result<Box<dyn Engine>> {
-    let files = FileStore::open(&setup.dir, &FileOptions::default())?;
-    let options = Options { cache_bytes: setup.cache(), ..Options::default() };
-    let tree = Tree::open_with_devices(files.blobs.clone(), Some(files.log.clone()), options)?;
+    let tree = TreeBuilder::new(&setup.dir)
+        .cache_bytes(setup.cache())
+        .durability(Durability::Wal { sync: false })
+        .open()?;
     Ok(Box::new(Ours { tree }))
 }
 

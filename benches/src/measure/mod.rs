@@ -7,5 +7,5 @@ mod process;
 mod spread;
 
 pub use disk::{allocated_bytes, page_cache_bytes};
-pub use process::Usage;
+pub use process::{Usage, cpu_nanos};
 pub use spread::Spread;

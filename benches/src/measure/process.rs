@@ -56,3 +56,9 @@ fn field(text: &str, name: &str) -> u64 {
     let number = line.and_then(|line| line.split_ascii_whitespace().nth(1));
     number.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
+
+/// Processor time of all threads of this process, in nanoseconds.
+pub fn cpu_nanos() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}

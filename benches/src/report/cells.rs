@@ -59,6 +59,8 @@ fn of_engine(report: &Report, entrant: &Entrant) -> Vec<Row> {
     for (cell, step) in POINTS {
         let cut = steps.all(step).any(Outcome::cut);
         add(cell, "ns", steps.rounds(step, Outcome::nanos_per_op), cut);
+        let cpu = steps.rounds(step, Outcome::cpu_nanos_per_op);
+        add(&format!("{cell}, processor"), "ns", cpu, cut);
     }
     for (cell, unit, rounds) in after_cells(&steps, entrant) {
         add(cell, unit, rounds, false);
@@ -78,6 +80,8 @@ fn load_cells(steps: &Steps<'_>, load: &Outcome, entrant: &Entrant) -> Vec<Figur
     let Some(quiet) = steps.one(Step::Checkpoint, 0) else { return cells };
     let nanos = load.nanos + quiet.nanos;
     cells.insert(0, ("load", "ns/record", vec![nanos as f64 / records]));
+    let cpu = load.cpu_nanos + quiet.cpu_nanos;
+    cells.insert(1, ("load, processor", "ns/record", vec![cpu as f64 / records]));
     cells.push(("peak memory, load", "MiB", vec![quiet.usage.peak_rss as f64 / MIB]));
     let payload = quiet.payload.max(1) as f64;
     cells.push(("peak memory / payload, load", "x", vec![quiet.usage.peak_rss as f64 / payload]));
