@@ -268,7 +268,8 @@ fn main() {
             let mean = pages.lens.iter().sum::<usize>() / pages.lens.len();
             let max = pages.lens.iter().max().expect("frames");
             println!(
-                "| {shape} | {} | {hot:.1} | {warm:.1} | {cold:.0} | {build:.2} | {edit:.2} | {mean} ({max}) |",
+                "| {shape} | {} | {hot:.1} | {warm:.1} | {cold:.0} | {build:.2} | {edit:.2} | \
+                 {mean} ({max}) |",
                 way.name
             );
         }

@@ -5,8 +5,9 @@ mod cli_support;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
-use cli_support::{Home, bare, damage, run, spawn};
+use cli_support::{Home, bare, damage_superblocks, run, spawn};
 use serde_json::json;
 
 #[test]
@@ -86,14 +87,21 @@ fn a_foreign_directory_is_refused_and_left_alone() {
     let home = Home::new();
     fs::create_dir(home.store()).expect("directory");
     fs::write(home.store().join("notes.txt"), "mine").expect("file");
-    home.run(["get", "k"]).expect(1);
-    home.run(["check"]).expect(1);
-    let names: Vec<_> = fs::read_dir(home.store()).expect("directory").collect();
-    assert_eq!(names.len(), 1);
+    home.run(["get", "k"]).complains(1, "there is no store in");
+    let foreign = home.store().join("blobs.dat");
+    fs::write(&foreign, "not holt's").expect("file");
+    for args in [&["get", "k"][..], &["put", "k", "v"], &["check"], &["import", "/etc"]] {
+        home.run(args).complains(1, "is not a holt store");
+        assert_eq!(fs::read(&foreign).expect("file"), b"not holt's", "{args:?}");
+        assert_eq!(fs::read_dir(home.store()).expect("directory").count(), 2, "{args:?}");
+    }
+    let error = home.run(["get", "k", "--json"]).expect(1).object();
+    assert_eq!(error["error"]["kind"], "not-a-store");
     fs::write(home.path("file"), "x").expect("file");
     let file = home.path("file");
     let mut command = bare();
-    run(command.arg("--store").arg(&file).args(["put", "k", "v"]), b"").complains(5, "directory");
+    run(command.arg("--store").arg(&file).args(["put", "k", "v"]), b"")
+        .complains(2, "is not a directory");
     assert_eq!(fs::read(file).expect("file"), b"x");
 }
 
@@ -102,7 +110,7 @@ fn damage_that_prevents_opening_is_printed_by_check() {
     let home = Home::new();
     home.put("a", "1");
     home.run(["checkpoint"]).expect(0);
-    damage(&home.store(), 64 * 1024);
+    damage_superblocks(&home.store());
     let check = home.run(["check"]).complains(1, "damage found (1 piece)");
     assert!(check.text().starts_with("superblock"), "{}", check.text());
     assert!(check.text().contains("DAMAGED"), "{}", check.text());
@@ -150,6 +158,10 @@ fn a_store_in_use_is_4_and_readers_share() {
     }
     let error = home.run(["get", "a", "--json"]).expect(4).object();
     assert_eq!(error["error"]["kind"], "locked");
+    let started = Instant::now();
+    home.run(["get", "a", "--wait", "1"]).complains(4, "in use");
+    assert!(started.elapsed() >= Duration::from_secs(1), "it waits as long as told");
+    home.run(["get", "a", "--wait", "100000"]).complains(2, "86400");
     drop(input);
     assert_eq!(writer.wait().expect("ends").code(), Some(3));
     assert_eq!(home.run(["get", "a"]).expect(0).out, b"1");

@@ -196,7 +196,7 @@ impl Paths {
         if options.mode != FileMode::OpenOrCreate {
             return Err(self.no_store());
         }
-        let store_id = random_id()?;
+        let store_id = random_store_id()?;
         let log = FileIo::new(Arc::new(create_file(&self.log)?), self.log.display().to_string());
         drop(PositionedLog::create(log, store_id)?);
         sync_dir(&self.dir)?;
@@ -263,7 +263,11 @@ fn sync_dir(dir: &Path) -> Result<()> {
     synced.map_err(|error| failed("sync", dir, &error))
 }
 
-fn random_id() -> Result<StoreId> {
+/// An identity for a new store, from the system's randomness.
+///
+/// # Errors
+/// If the system has none to give.
+pub fn random_store_id() -> Result<StoreId> {
     let path = Path::new("/dev/urandom");
     let mut id = [0; 16];
     let read = File::open(path).and_then(|mut source| source.read_exact(&mut id));

@@ -95,12 +95,21 @@ pub fn prefix_of(lane: u32) -> Vec<u8> {
     format!("lane-{lane:02}/").into_bytes()
 }
 
+/// What a lane writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Mostly single records.
+    Single,
+    /// Mostly batches, so that one sync serves many changes.
+    Batches,
+    /// Ascending keys with large values, the oldest deleted: pages split, frames spill and merge.
+    Burst,
+}
+
 /// What operation `number` of a lane writes; several changes are one atomic batch.
-///
-/// `burst` lanes write ascending keys with large values and delete the oldest.
-pub fn change_of(seed: u64, lane: u32, burst: bool, number: u64) -> Vec<Change> {
+pub fn change_of(seed: u64, lane: u32, style: Style, number: u64) -> Vec<Change> {
     let mut rng = rand_of(seed ^ (u64::from(lane) << 48) ^ number);
-    if burst {
+    if style == Style::Burst {
         let (round, step) = (number / BURST, number % BURST);
         let key = |round: u64| burst_key(lane, round, step);
         let mut changes =
@@ -110,7 +119,11 @@ pub fn change_of(seed: u64, lane: u32, burst: bool, number: u64) -> Vec<Change> 
         }
         return changes;
     }
-    let count = if rng.random_ratio(1, 5) { rng.random_range(2..10) } else { 1 };
+    let count = match style {
+        Style::Batches if !rng.random_ratio(1, 5) => rng.random_range(4..24),
+        Style::Single if rng.random_ratio(1, 5) => rng.random_range(2..10),
+        _ => 1,
+    };
     (0..count)
         .map(|_| {
             let (folder, file) = (rng.random_range(0..20), rng.random_range(0..KEYS / 20));
@@ -145,8 +158,8 @@ pub const fn burst_operations() -> u64 {
 pub struct Lane {
     /// Which.
     pub lane: u32,
-    /// Whether it writes bursts.
-    pub burst: bool,
+    /// What it writes.
+    pub style: Style,
     /// Operations acknowledged, which is also the number of the next.
     pub acknowledged: u64,
     records: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -154,15 +167,15 @@ pub struct Lane {
 
 impl Lane {
     /// A lane that wrote nothing.
-    pub fn new(lane: u32, burst: bool) -> Self {
-        Self { lane, burst, acknowledged: 0, records: BTreeMap::new() }
+    pub fn new(lane: u32, style: Style) -> Self {
+        Self { lane, style, acknowledged: 0, records: BTreeMap::new() }
     }
 
     /// Takes note that operations below `number` are acknowledged; returns their changes.
     pub fn acknowledge(&mut self, seed: u64, number: u64) -> u64 {
         let mut changes = 0;
         while self.acknowledged < number {
-            let op = change_of(seed, self.lane, self.burst, self.acknowledged);
+            let op = change_of(seed, self.lane, self.style, self.acknowledged);
             changes += op.len() as u64;
             self.apply(&op);
         }
@@ -192,7 +205,7 @@ impl Lane {
             return Ok(false);
         }
         let mut one_more = self.clone();
-        let flying = change_of(seed, self.lane, self.burst, self.acknowledged);
+        let flying = change_of(seed, self.lane, self.style, self.acknowledged);
         one_more.apply(&flying);
         if one_more.records == *found {
             *self = one_more;
@@ -247,8 +260,8 @@ mod tests {
 
     #[test]
     fn a_lane_takes_one_more_operation_whole_and_nothing_else() {
-        for burst in [false, true] {
-            let mut lane = Lane::new(3, burst);
+        for style in [Style::Single, Style::Batches, Style::Burst] {
+            let mut lane = Lane::new(3, style);
             lane.acknowledge(1, 700);
             let mut found = lane.records.clone();
             assert_eq!(lane.clone().settle(1, &found), Ok(false));

@@ -330,12 +330,31 @@ fn manifest_entry() {
 
 #[test]
 fn root_record() {
-    for garbage in [vec![0xee; 40], vec![1], vec![0xff; 1000]] {
+    let garble: [fn(&mut Vec<u8>); 4] = [
+        |root| root.truncate(root.len() - 1),
+        |root| root.push(0),
+        |root| root[1..].fill(0xff),
+        |root| root.truncate(1),
+    ];
+    for garble in garble {
         planted(Class::Root, |store| {
-            store.blobs.publish(&[], &garbage).expect("publishing");
+            let mut root = store.blobs.root().expect("a root");
+            garble(&mut root);
+            store.blobs.publish(&[], &root).expect("publishing");
             None
         });
     }
+}
+
+/// A later format is no damage: the advice is another.
+#[test]
+fn a_later_format_is_told_from_damage() {
+    let store = Store::new();
+    let mut root = store.blobs.root().expect("a root");
+    root[0] = 200;
+    store.blobs.publish(&[], &root).expect("publishing");
+    let opened = store.open().map(drop);
+    assert!(matches!(opened, Err(Error::UnsupportedFormat { found: 200, .. })), "{opened:?}");
 }
 
 /// The classes that this file plants; those below the frames are in `check_files.rs`.

@@ -162,7 +162,7 @@ fn check(
     count.torn += u64::from(counter.torn);
     count.replayed += found - counter.published;
     drop(counter);
-    if dice % 4 == 0 {
+    if dice.is_multiple_of(4) {
         // Go on, and crash that.
         let highest = durable.iter().rev().find(|mark| mark.0 <= event).unwrap().2;
         let again = run(dice, &after, highest).unwrap();

@@ -1,5 +1,5 @@
-//! The project's own tasks: `cargo xtask test` runs every suite, `cargo xtask demo` shows the
-//! main job on real input.
+//! The project's own tasks: `cargo xtask test` runs every suite, `cargo xtask web` those of the
+//! JavaScript package alone, `cargo xtask demo` shows the main job on real input.
 //!
 //! Owns: the command line. Never does: print anything from the suites itself.
 
@@ -8,17 +8,24 @@ mod run;
 mod summary;
 mod test;
 mod tools;
+mod web;
+mod web_tools;
 
 use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: cargo xtask test [--no-browser] [--no-web] [--quick]
+       cargo xtask web [--no-browser] [--no-figures] [--size]
        cargo xtask demo [--keep]
 
 test   every check: format, clippy, the build without std, all suites, Node and Chromium
          --no-browser  leave Chromium out
          --no-web      leave the web package out: Node and Chromium
          --quick       fewer rounds in the long suites
+web    builds the JavaScript package and runs its suites in Node and Chromium
+         --no-browser  leave Chromium out
+         --no-figures  do not measure
+         --size        shrink the modules with npm's binaryen
 demo   imports /usr with the native and the sandboxed engine and compares what they hold
          --keep        leave the stores in target/demo
 ";
@@ -29,6 +36,7 @@ fn main() -> ExitCode {
     let flags: Vec<String> = words.collect();
     let known: &[&str] = match command.as_str() {
         "test" => &["--no-browser", "--no-web", "--quick"],
+        "web" => &["--no-browser", "--no-figures", "--size"],
         "demo" => &["--keep"],
         _ => {
             eprint!("{USAGE}");
@@ -45,6 +53,11 @@ fn main() -> ExitCode {
             web: !has("--no-web"),
             browser: !has("--no-browser") && !has("--no-web"),
             quick: has("--quick"),
+        }),
+        "web" => web::run(&web::Options {
+            browser: !has("--no-browser"),
+            figures: !has("--no-figures"),
+            size: has("--size"),
         }),
         _ => demo::run(has("--keep")),
     };

@@ -26,12 +26,13 @@
 //! | 1 | ordinal before its first anchor: the floor of what sorts before them all |
 //! | 1 | ordinal of its last anchor |
 //! | | up to 16 heads (*narrow*): the shared bytes, then the heads, padded to a multiple of 4 |
-//! | | more (*wide*): every eighth head but the first, padded to 15; the heads, padded to a multiple of 8; the shared bytes |
+//! | | more (*wide*): 15 samples, the heads padded to a multiple of 8, the shared bytes |
 //!
-//! A wide node is searched in two cache lines (the samples) and one (the heads between two of
-//! them). Counting goes by subtraction and sign, which compiles to straight-line code, vectors
-//! where the target has them, without a branch on the outcome. Payloads travel with the heads,
-//! so that going on, or answering, costs no further line.
+//! The samples are every eighth head but the first, padded. A wide node is searched in two cache
+//! lines (the samples) and one (the heads between two of them). Counting goes by subtraction and
+//! sign, which compiles to straight-line code, vectors where the target has them, without a
+//! branch on the outcome. Payloads travel with the heads, so that finding the next node costs no
+//! further line, nor does an answer that is not below a tail or a node.
 
 use alloc::vec::Vec;
 use core::cmp::Ordering;

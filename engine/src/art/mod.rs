@@ -9,6 +9,16 @@
 //! the empty string, so that every key has a floor. Searching allocates nothing and is total:
 //! on bytes that are no index it returns some ordinal below
 //! [`MAX_ANCHORS`](crate::limits::MAX_ANCHORS) after a bounded number of steps.
+//!
+//! Two encodings stand behind this interface and pass the same tests: [`heads`], which is used,
+//! and [`radix`], which is kept as the measure of it (its page has the figures). Both strip the
+//! bytes that anchors share and go down by layers; the radix tree by one byte at a time, in four
+//! kinds of node, the heads by six bytes, in two.
+//!
+//! An index is at most 4 KiB, and its size follows the anchors' lengths: 127 anchors of random
+//! bytes take 1.1 KiB, 127 separators of `/usr`, each the shortest within five records of the
+//! middle of its page, at most 3 KiB; cut in the very middle they do not always fit 3.4 KiB. So
+//! whoever splits a page should choose the shortest separator near the middle.
 
 mod anchors;
 pub mod head;

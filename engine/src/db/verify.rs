@@ -11,6 +11,9 @@ use crate::ids::BlobId;
 use crate::limits::{MAX_DAMAGE_REPORTED, PAGE_BYTES};
 use crate::node::build::page_bytes;
 
+/// Blobs listed at a time.
+const LISTED_BLOBS: usize = 1024;
+
 /// Checks everything that is published or in memory.
 pub(super) fn run(core: &mut Core, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport> {
     let mut damage: Vec<Corruption> = Vec::new();
@@ -52,18 +55,20 @@ fn orphans(core: &mut Core, census: &Census, found: &mut dyn FnMut(Corruption)) 
     let blobs = core.forest.cache.blobs().clone();
     let mut after = None;
     loop {
-        let listed = blobs.list(after, 1024)?;
+        let listed = blobs.list(after, LISTED_BLOBS)?;
         let Some(&last) = listed.last() else { return Ok(()) };
         after = Some(last);
         for blob in listed {
-            let leaving = core.forest.cache.is_deleted(blob)
-                || core.running.as_ref().is_some_and(|running| running.deletes(blob));
             let number = blob.0 & !BlobId::extent(0).0;
             let reached = match blob.is_extent() {
                 true => census.extents.contains(&number),
                 false => u32::try_from(number).is_ok_and(|frame| census.frames.contains(&frame)),
             };
-            if !reached && !leaving {
+            let leaving = |core: &Core| {
+                core.forest.cache.is_deleted(blob)
+                    || core.running.as_ref().is_some_and(|running| running.deletes(blob))
+            };
+            if !reached && !leaving(core) {
                 let why = "published, but nothing leads to it";
                 found(Corruption::page(CorruptionClass::Reachability, blob, 0, why));
             } else if reached && !blob.is_extent() {

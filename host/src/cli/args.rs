@@ -16,6 +16,7 @@ use clap::{CommandFactory, Parser, ValueEnum, ValueHint};
 use super::commands::Command;
 use super::failure::Failure;
 use super::keys::KeyFormat;
+use super::limits::{DEFAULT_WAIT_SECONDS, MAX_WAIT_SECONDS};
 use super::output::Out;
 
 /// Which engine opens the store. Both read and write the same files.
@@ -76,6 +77,12 @@ pub struct Arguments {
     /// Engine that opens the store; both read and write the same files
     #[arg(help_heading = GLOBAL, long, global = true, value_name = "ENGINE", value_enum, default_value_t)]
     pub engine: EngineChoice,
+
+    /// Seconds to wait for a store that is in use
+    #[arg(help_heading = GLOBAL, long, global = true, value_name = "SECONDS")]
+    #[arg(default_value_t = DEFAULT_WAIT_SECONDS)]
+    #[arg(value_parser = clap::value_parser!(u32).range(..=i64::from(MAX_WAIT_SECONDS)))]
+    pub wait: u32,
 
     /// Print JSON, one object a line
     #[arg(help_heading = GLOBAL, long, global = true)]

@@ -89,6 +89,7 @@ impl Failure {
 fn store_exit_code(error: &Error) -> u8 {
     match error {
         Error::NotFound
+        | Error::NoStore { .. }
         | Error::Corrupt(_)
         | Error::NotAStore { .. }
         | Error::UnsupportedFormat { .. } => 1,

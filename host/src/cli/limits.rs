@@ -25,6 +25,12 @@ pub const SCAN_BYTES: usize = 1 << 20;
 /// Directories that `import` keeps open at a time.
 pub const WALK_OPEN_DIRECTORIES: usize = 64;
 
+/// Seconds to wait for a store that is in use, unless told otherwise.
+pub const DEFAULT_WAIT_SECONDS: u32 = 5;
+
+/// Most seconds to wait for one: a day.
+pub const MAX_WAIT_SECONDS: u32 = 24 * 60 * 60;
+
 const _: () = {
     assert!(MAX_LINE_BYTES > 6 * (MAX_KEY_BYTES + MAX_VALUE_BYTES) + 64, "any record is one line");
     assert!(2 * (BATCH_BYTES + MAX_KEY_BYTES + MAX_VALUE_BYTES) < MAX_RECORD_BYTES);

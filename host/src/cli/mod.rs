@@ -22,6 +22,7 @@ mod walk;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use serde_json::json;
@@ -43,6 +44,8 @@ pub struct Context {
     pub store: Option<PathBuf>,
     /// Which engine opens it.
     pub engine: EngineChoice,
+    /// How long to wait for a store that is in use.
+    pub wait: Duration,
 }
 
 /// Runs the command line and returns the code to exit with.
@@ -58,6 +61,7 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
                 keys: parsed.key_format,
                 store: parsed.store.filter(|dir| !dir.as_os_str().is_empty()),
                 engine: parsed.engine,
+                wait: Duration::from_secs(parsed.wait.into()),
             };
             let result = commands::run(&parsed.command, &mut context);
             out = context.out;

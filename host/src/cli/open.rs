@@ -3,11 +3,12 @@
 //! Owns: where the store is, whether it may be created, which engine opens it.
 //! Never does: create a store for a command that only reads or changes one.
 
-use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use holt_engine::db::Options;
+use holt_engine::error::Error;
 use holt_host::api::Store;
+use holt_native_store::{FileMode, FileOptions, FileStore};
 
 use super::Context;
 use super::args::EngineChoice;
@@ -44,21 +45,33 @@ pub fn open(context: &Context, access: Access) -> Result<Opened, Failure> {
         Failure::Usage("no store given; pass --store DIR or set HOLT_STORE".into())
     })?;
     require_enabled(context.engine)?;
-    let absent = is_absent(&dir)?;
-    if absent && access != Access::Create {
-        return Err(Failure::Missing(format!(
+    if dir.exists() && !dir.is_dir() {
+        let text = format!("{} is not a directory; give --store one", dir.display());
+        return Err(Failure::Usage(text));
+    }
+    let mode = match access {
+        Access::Read => FileMode::ReadOnly,
+        Access::Write => FileMode::Open,
+        Access::Create => FileMode::OpenOrCreate,
+    };
+    let options = FileOptions { mode, lock_wait: context.wait, ..FileOptions::default() };
+    let files = FileStore::open(&dir, &options).map_err(|error| match error {
+        Error::NoStore { .. } => Failure::Missing(format!(
             "there is no store in {}; check --store, or create one with put, load or import",
             dir.display()
-        )));
-    }
-    let store = match context.engine {
-        EngineChoice::Native => super::interim::open(&dir, access)?,
-        EngineChoice::Sandbox => super::interim::open(&dir, access)?,
+        )),
+        other => other.into(),
+    })?;
+    let created = files.created();
+    let options = Options { read_only: access == Access::Read, ..Options::default() };
+    let store: Box<dyn Store> = match context.engine {
+        EngineChoice::Native => super::interim::open(files, options)?,
+        EngineChoice::Sandbox => super::interim::open(files, options)?,
     };
-    if absent {
+    if created {
         say(format_args!("created a store in {}", dir.display()));
     }
-    Ok(Opened { store, dir, created: absent })
+    Ok(Opened { store, dir, created })
 }
 
 fn require_enabled(engine: EngineChoice) -> Result<(), Failure> {
@@ -71,15 +84,5 @@ fn require_enabled(engine: EngineChoice) -> Result<(), Failure> {
             "{ENGINES_VARIABLE} does not list {}; choose another with --engine, or change it",
             engine.name()
         ))),
-    }
-}
-
-/// Whether there is nothing at all: no directory, or an empty one. Anything else is for the
-/// store to judge: it may be damaged or foreign.
-fn is_absent(dir: &Path) -> Result<bool, Failure> {
-    match fs::read_dir(dir) {
-        Ok(mut entries) => Ok(entries.next().is_none()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-        Err(error) => Err(Failure::io(format!("reading {}", dir.display()), error)),
     }
 }

@@ -81,6 +81,7 @@ impl Home {
     pub fn command(&self) -> Command {
         let mut command = bare();
         command.arg("--store").arg(self.store()).args(["--engine", self.engine]);
+        command.args(["--wait", "0"]);
         // No test of one engine is served by the other.
         command.env("HOLT_ENGINES", self.engine);
         command
@@ -136,13 +137,14 @@ pub fn spawn(command: &mut Command) -> Child {
         .expect("the command starts")
 }
 
-/// Overwrites the first `len` bytes of every file of a store.
-pub fn damage(store: &Path, len: usize) {
-    for entry in std::fs::read_dir(store).expect("store") {
-        let path = entry.expect("entry").path();
-        let mut bytes = std::fs::read(&path).expect("file");
-        let end = len.min(bytes.len());
-        bytes[..end].iter_mut().for_each(|byte| *byte ^= 0x5a);
-        std::fs::write(&path, bytes).expect("file");
+/// Flips bits in both superblocks of a store, so that it cannot be opened. What says that they
+/// are superblocks stays: the file is damaged, not foreign.
+pub fn damage_superblocks(store: &Path) {
+    const MAGIC_BYTES: usize = 8;
+    let path = store.join("blobs.dat");
+    let mut bytes = std::fs::read(&path).expect("file");
+    for page in bytes.chunks_mut(4096).take(2) {
+        page.iter_mut().skip(MAGIC_BYTES).for_each(|byte| *byte ^= 0x5a);
     }
+    std::fs::write(&path, bytes).expect("file");
 }

@@ -6,7 +6,7 @@
 use holt_engine::db::{Options, RangeEntry, Tree, TreeStats};
 use holt_engine::error::{Error, Result};
 use holt_engine::geometry::Geometry;
-use holt_engine::limits::MIN_FRAME_BYTES;
+use holt_engine::limits::{MIN_CACHE_BYTES, MIN_FRAME_BYTES};
 
 use super::script::{Digest, History};
 use super::store::{Mode, open_store};
@@ -17,9 +17,9 @@ use crate::script::{Change, Op, Script};
 /// The key written after a recovery to prove that the store goes on.
 pub const MARKER: &[u8] = b"marker of a recovered store";
 
-/// How crash tests open their trees.
+/// How crash tests open their trees: with the smallest cache.
 pub fn options(sync: bool) -> Options {
-    Options { sync, ..Options::default() }
+    Options { sync, cache_bytes: MIN_CACHE_BYTES, ..Options::default() }
 }
 
 /// Opens the tree on a disk, with frames of the smallest size if there is none.

@@ -28,9 +28,14 @@ pub fn key(number: usize) -> Vec<u8> {
 
 /// A batch that fills a store with `records` records of a few hundred bytes.
 pub fn preload(seed: u64, records: usize) -> Op {
+    preload_sized(seed, records, 100..900)
+}
+
+/// The same with values of these sizes, in bytes.
+pub fn preload_sized(seed: u64, records: usize, sizes: std::ops::Range<usize>) -> Op {
     let mut rng = rand_of(seed);
     let put = |number: usize| {
-        let len = rng.random_range(100..900);
+        let len = rng.random_range(sizes.clone());
         Change::Put { key: key(number * 7).into(), value: value_of(len, number as u64).into() }
     };
     Op::Batch { changes: (0..records).map(put).collect() }

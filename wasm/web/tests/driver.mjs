@@ -161,6 +161,7 @@ for await (const line of createInterface({ input: process.stdin, crlfDelay: Infi
   }
   if (result.code === 'ENGINE_STOPPED') {
     process.exitCode = 1;
+    process.stdin.destroy();
     break;
   }
 }

@@ -72,6 +72,24 @@ fn row(context: &mut Context, label: &str, value: String) -> Result<(), Failure>
     context.out.line(format!("  {label:<30} {value:>16}"))
 }
 
+/// Fields of the statistics that have a row of their own.
+const NOT_COUNTERS: [&str; 14] = [
+    "records",
+    "frames",
+    "levels",
+    "cache_bytes",
+    "dirty_pages",
+    "log_bytes",
+    "replayed_records",
+    "log_allocated_bytes",
+    "last_lsn",
+    "blobs",
+    "pages",
+    "free_bytes",
+    "manifest_bytes",
+    "allocated_bytes",
+];
+
 fn print_tree(context: &mut Context, stats: &TreeStats) -> Result<(), Failure> {
     context.out.line("tree")?;
     row(context, "records", human_count(stats.records))?;
@@ -79,26 +97,20 @@ fn print_tree(context: &mut Context, stats: &TreeStats) -> Result<(), Failure> {
     row(context, "levels of frames", stats.levels.to_string())?;
     row(context, "log to replay", human_bytes(stats.log_bytes))?;
     row(context, "log records replayed", human_count(stats.replayed_records))?;
+    row(context, "log allocated", human_bytes(stats.log_allocated_bytes))?;
+    row(context, "log position", human_count(stats.last_lsn))?;
+    row(context, "cache in use", human_bytes(stats.cache_bytes))?;
+    row(context, "pages not yet published", human_count(stats.dirty_pages))?;
     context.out.line("bookkeeping")?;
     row(context, "blobs", human_count(stats.store.blobs))?;
     row(context, "pages", human_count(stats.store.pages))?;
     row(context, "free for reuse", human_bytes(stats.store.free_bytes))?;
     row(context, "manifest", human_bytes(stats.store.manifest_bytes))?;
-    let shown = [
-        "records",
-        "frames",
-        "levels",
-        "log_bytes",
-        "replayed_records",
-        "blobs",
-        "pages",
-        "free_bytes",
-        "manifest_bytes",
-    ];
+    row(context, "allocated", human_bytes(stats.store.allocated_bytes))?;
     let mut counters = Map::new();
     flatten(serde_json::to_value(stats).unwrap_or_default(), &mut counters);
     counters.retain(|name, value| {
-        !shown.contains(&name.as_str()) && value.as_u64().is_some_and(|count| count > 0)
+        !NOT_COUNTERS.contains(&name.as_str()) && value.as_u64().is_some_and(|count| count > 0)
     });
     if !counters.is_empty() {
         context.out.line("since opening")?;

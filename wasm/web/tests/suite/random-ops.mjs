@@ -1,5 +1,5 @@
 // Seeded random operations against the model.
-import { equal } from './check.mjs';
+import { equal, ok } from './check.mjs';
 import { Model, bytes, withoutVersion } from './model.mjs';
 import { Random, anyKey, anyValue } from './random.mjs';
 
@@ -19,6 +19,19 @@ class Run {
     this.model = new Model();
     this.versions = new Set();
     this.counts = { put: 0, get: 0, delete: 0, rename: 0, atomic: 0, scan: 0 };
+  }
+
+  /** Enough records for several frames: paths spread wide, values that stay in their pages. */
+  preload(count) {
+    const put = (batch) => {
+      for (let at = 0; at < count; at += 1) {
+        const key = `dir-${this.random.next(6)}/wide-${this.random.next(1e6)}`;
+        const value = this.random.bytes(600 + this.random.next(400));
+        batch.put(key, value);
+        this.model.put(key, value);
+      }
+    };
+    this.tree.atomic(put);
   }
 
   /** A key that is there, half of the time. */
@@ -113,10 +126,11 @@ class Run {
 
 const WEIGHTS = ['put', 'put', 'put', 'put', 'get', 'get', 'delete', 'rename', 'atomic', 'scan'];
 
-export function randomOps(test, { Tree }, { seeds = 6, operations = 2500 } = {}) {
+export function randomOps(test, { Tree }, { seeds = 6, operations = 1500, records = 2500 } = {}) {
   for (let seed = 1; seed <= seeds; seed += 1) {
-    test(`random operations agree with the model, seed ${seed}`, () => {
+    test(`random operations agree with the model, seed ${seed}`, ({ diagnostic }) => {
       const run = new Run(Tree, seed);
+      run.preload(records);
       for (let step = 0; step < operations; step += 1) {
         const name = run.random.pick(WEIGHTS);
         try {
@@ -133,6 +147,9 @@ export function randomOps(test, { Tree }, { seeds = 6, operations = 2500 } = {})
         if (step % 97 === 0) run.tree.maintain(4);
       }
       run.settle();
+      const { frames, levels, pageSplits, spills, merges } = run.tree.stats();
+      ok(spills > 0 && levels > 1, 'several frames');
+      diagnostic(`${JSON.stringify(run.counts)}; ${frames} frames, ${pageSplits} page splits, ${spills} spills, ${merges} merges`);
       run.tree.free();
     });
   }

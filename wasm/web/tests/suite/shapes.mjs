@@ -65,15 +65,28 @@ export function shapes(test, { Tree }) {
     }
   }
 
-  test('a large tree has several frames and lists a level', () => {
+  test('a large tree spills, lists a level, and merges again', ({ diagnostic }) => {
     const tree = Tree.memory();
     const value = '{"size":3071,"mtime":1700000000,"etag":"0123456789ab"}';
-    for (const at of order(60_000, 'random', new Random(3))) tree.put(path(at), value);
+    const count = 60_000;
+    for (const at of order(count, 'random', new Random(3))) tree.put(path(at), value);
     const level = [...tree.scan({ delimiter: '/' })];
     equal(level.length, 20);
     ok(level.every(({ type }) => type === 'prefix'), 'roll-ups only');
-    equal(tree.stats().records, 60_000);
+    const full = tree.stats();
+    equal(full.records, count);
+    equal(full.levels, 2);
+    ok(full.frames > 2 && full.spills > 0 && full.pageSplits > 0, 'several frames');
     equal(tree.verify().clean, true);
+    for (const at of order(count, 'random', new Random(4))) if (at % 10 !== 0) tree.delete(path(at));
+    tree.compact();
+    const thin = tree.stats();
+    equal(thin.records, count / 10);
+    ok(thin.merges > 0 && thin.compactions > 0 && thin.frames < full.frames, 'frames merged');
+    equal([...tree.scanKeys()].length, count / 10);
+    equal(tree.verify().clean, true);
+    diagnostic(`${full.frames} frames on ${full.levels} levels, ${full.pageSplits} page splits, ${full.spills} spills; `
+      + `then ${thin.frames} frames, ${thin.pageMerges} page merges, ${thin.merges} merges, ${thin.compactions} compactions`);
     tree.free();
   });
 }

@@ -1,0 +1,116 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
+
+use crate::limits::{CAP_RATIO, MAX_RECORDS, ROUND_OPS, STEP_LIMIT_SECONDS};
+
+/// Measures holt beside other stores, one process an engine.
+#[derive(Parser)]
+#[command(name = "holt-benches", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be asked for.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Loads records into every engine, then reads, overwrites, lists and reopens.
+    Load(Load),
+    /// Runs one engine in this process, for a profiler.
+    Solo(Solo),
+    /// Answers a runner on standard input and output.
+    #[command(hide = true)]
+    Worker,
+    /// Prints the tables of an earlier run again.
+    Report(Report),
+}
+
+/// In which order keys are loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// A seeded permutation.
+    Random,
+    /// Key order.
+    Ascending,
+}
+
+/// What every run needs to know.
+#[derive(Args, Clone, Debug)]
+pub struct Shape {
+    /// Records to load.
+    #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(1..=MAX_RECORDS))]
+    pub records: u64,
+    /// Cache an engine may use, in MiB; without it, enough for everything.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_048_576))]
+    pub cache_mib: Option<u64>,
+    /// Load order.
+    #[arg(long, value_enum, default_value_t = Order::Random)]
+    pub order: Order,
+    /// Seed of keys, values and orders.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Point operations a round.
+    #[arg(long, default_value_t = ROUND_OPS, value_parser = clap::value_parser!(u64).range(1..))]
+    pub ops: u64,
+    /// Rounds of each cell that has rounds; the median is shown.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=99))]
+    pub rounds: u32,
+    /// Where the stores go (a directory of its own is made in it).
+    #[arg(long, default_value = "target/bench/data")]
+    pub dir: PathBuf,
+}
+
+/// `load`.
+#[derive(Args)]
+pub struct Load {
+    #[command(flatten)]
+    pub shape: Shape,
+    /// Engines, separated by commas; without it, all that this build has.
+    #[arg(long, value_delimiter = ',')]
+    pub engines: Vec<String>,
+    /// Stop a load after this many seconds and report what was reached.
+    #[arg(long)]
+    pub cap_seconds: Option<f64>,
+    /// Stop a cell of a peer once it takes this many times ours; 0 never stops one.
+    #[arg(long, default_value_t = CAP_RATIO)]
+    pub cap_ratio: f64,
+    /// Give up an engine whose step takes longer than this, in seconds.
+    #[arg(long, default_value_t = STEP_LIMIT_SECONDS)]
+    pub step_limit: u64,
+    /// Run engine after engine instead of interleaving their rounds.
+    #[arg(long)]
+    pub sequential: bool,
+    /// A memory cgroup that you prepared, with its limit set: every worker joins it.
+    #[arg(long)]
+    pub cgroup: Option<PathBuf>,
+    /// Where results.json and results.md go.
+    #[arg(long, default_value = "target/bench")]
+    pub out: PathBuf,
+}
+
+/// `solo`.
+#[derive(Args)]
+pub struct Solo {
+    #[command(flatten)]
+    pub shape: Shape,
+    /// Which engine.
+    #[arg(long, default_value = "holt")]
+    pub engine: String,
+    /// Steps after the load, in this order: get, miss, put, list, checkpoint, reopen, verify.
+    #[arg(long, value_delimiter = ',', default_value = "get")]
+    pub steps: Vec<String>,
+}
+
+/// `report`.
+#[derive(Args)]
+pub struct Report {
+    /// Results of an earlier run.
+    #[arg(default_value = "target/bench/results.json")]
+    pub results: PathBuf,
+}

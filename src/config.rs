@@ -1,0 +1,166 @@
+//! Where a tree lives and how it is opened, as one value.
+//!
+//! Owns: the settings and their defaults. Never does: open anything; see
+//! [`TreeBuilder`](crate::TreeBuilder).
+
+use std::path::PathBuf;
+
+use holt_engine::geometry::Geometry;
+use holt_engine::limits::{DEFAULT_CACHE_BYTES, DEFAULT_LOG_BUDGET, MAX_FRAME_BYTES};
+use holt_native_store::LOG_FILE;
+
+/// Where a tree lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum Storage {
+    /// In two files of a directory, which is created if it is not there.
+    File {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// In memory, for as long as a handle lives.
+    Memory,
+}
+
+/// What may be done with a tree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum AccessMode {
+    /// Reading and writing, by one process at a time.
+    #[default]
+    ReadWrite,
+    /// Reading, beside other readers; no byte of the store is changed.
+    ReadOnly,
+}
+
+/// What a write that returned has survived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Durability {
+    /// Every write is in the log before it returns.
+    Wal {
+        /// `true`: synced to the device, so it survives loss of power. `false`: handed to the
+        /// operating system, so it survives the death of the process.
+        sync: bool,
+    },
+}
+
+impl Durability {
+    /// Whether a write is synced before it returns.
+    pub const fn wal_sync(self) -> bool {
+        let Self::Wal { sync } = self;
+        sync
+    }
+}
+
+impl Default for Durability {
+    fn default() -> Self {
+        Self::Wal { sync: false }
+    }
+}
+
+/// When the log is folded into the published state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct CheckpointConfig {
+    /// Whether checkpoints start by themselves, when the log reaches its budget. Without, the
+    /// log grows until `checkpoint` is called.
+    pub enabled: bool,
+}
+
+impl CheckpointConfig {
+    /// Checkpoints start by themselves.
+    pub const fn enabled() -> Self {
+        Self { enabled: true }
+    }
+
+    /// Checkpoints are made when asked for.
+    pub const fn disabled() -> Self {
+        Self { enabled: false }
+    }
+}
+
+impl Default for CheckpointConfig {
+    fn default() -> Self {
+        Self::enabled()
+    }
+}
+
+/// Everything that decides how a tree is opened.
+///
+/// ```
+/// use holt::{Durability, TreeConfig};
+///
+/// let mut config = TreeConfig::new("/var/lib/holt");
+/// config.durability = Durability::Wal { sync: true };
+/// assert!(!config.is_memory() && !config.is_read_only());
+/// assert_eq!(config.wal_path().unwrap(), std::path::Path::new("/var/lib/holt/journal.wal"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct TreeConfig {
+    /// Where the tree lives.
+    pub storage: Storage,
+    /// What may be done with it.
+    pub access_mode: AccessMode,
+    /// Memory for pages, in frames of 512 KiB.
+    pub buffer_pool_size: usize,
+    /// What a write that returned has survived.
+    pub durability: Durability,
+    /// When the log is folded into the published state.
+    pub checkpoint: CheckpointConfig,
+    /// Bytes of log that a reopening may have to replay.
+    pub log_budget: u64,
+    /// The shape of a store that is created; an existing one has its own.
+    pub geometry: Geometry,
+}
+
+impl TreeConfig {
+    /// A tree in the files of a directory.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self::at(Storage::File { dir: dir.into() })
+    }
+
+    /// A tree in memory.
+    pub fn memory() -> Self {
+        Self::at(Storage::Memory)
+    }
+
+    fn at(storage: Storage) -> Self {
+        Self {
+            storage,
+            access_mode: AccessMode::default(),
+            buffer_pool_size: (DEFAULT_CACHE_BYTES / u64::from(MAX_FRAME_BYTES)) as usize,
+            durability: Durability::default(),
+            checkpoint: CheckpointConfig::default(),
+            log_budget: DEFAULT_LOG_BUDGET,
+            geometry: Geometry::default(),
+        }
+    }
+
+    /// The same, for reading only.
+    #[must_use]
+    pub fn read_only(mut self) -> Self {
+        self.access_mode = AccessMode::ReadOnly;
+        self
+    }
+
+    /// Whether the tree lives in memory.
+    pub const fn is_memory(&self) -> bool {
+        matches!(self.storage, Storage::Memory)
+    }
+
+    /// Whether the tree is for reading only.
+    pub const fn is_read_only(&self) -> bool {
+        matches!(self.access_mode, AccessMode::ReadOnly)
+    }
+
+    /// The file of the log, if the tree has one.
+    pub fn wal_path(&self) -> Option<PathBuf> {
+        match &self.storage {
+            Storage::File { dir } => Some(dir.join(LOG_FILE)),
+            Storage::Memory => None,
+        }
+    }
+}
