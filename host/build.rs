@@ -52,6 +52,8 @@ fn main() {
     let path = out.join("engine.component.wasm");
     fs::write(&path, component).unwrap_or_else(|error| fail(&format!("{path:?}: {error}")));
     println!("cargo::rustc-env=HOLT_ENGINE_COMPONENT={}", path.display());
+    // For tests that build a guest of their own: what both need is then built once.
+    println!("cargo::rustc-env=HOLT_GUEST_TARGET_DIR={}", out.join("guest").display());
 }
 
 /// Says what is wrong in one line and ends the build.
@@ -104,7 +106,9 @@ fn require_target(root: &Path, toolchain: Option<&str>) {
     let directory = String::from_utf8_lossy(&output.stdout);
     if !output.status.success() || !Path::new(directory.trim()).is_dir() {
         let pinned = toolchain.map(|name| format!(" --toolchain {name}")).unwrap_or_default();
-        fail(&format!("the sandbox needs the wasm target: run `rustup target add {TARGET}{pinned}`"));
+        fail(&format!(
+            "the sandbox needs the wasm target: run `rustup target add {TARGET}{pinned}`"
+        ));
     }
 }
 

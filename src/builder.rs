@@ -125,7 +125,6 @@ impl TreeBuilder {
             log_budget: self.config.log_budget,
             auto_checkpoint: self.config.checkpoint.enabled,
             read_only: self.config.is_read_only(),
-            ..Options::default()
         }
     }
 

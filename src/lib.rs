@@ -47,3 +47,8 @@ pub use holt_native_store::{FileIo, FileMode, FileOptions, FileStore, IoChoice};
 
 /// The store of blobs in a file.
 pub type FileBlobStore = PackedStore<FileIo>;
+
+/// The README's Rust, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -81,17 +81,27 @@ pub const MANIFEST_CHUNK_BYTES: usize = 256 * 1024;
 /// Most pages one device read of the packed store fills.
 pub const MAX_READ_RUN_PAGES: usize = 64;
 
-/// How far one allocation looks for a contiguous run before it takes pieces, in pages.
-pub const RUN_SEARCH_PAGES: u32 = 16 * 1024;
+/// Free pages from which on a file with more of them than used ones counts as sparse.
+pub const SPARSE_PAGES: u32 = 16 * 1024;
+
+/// How many free runs one allocation looks at for one that is long enough.
+pub const RUN_SEARCH_RUNS: usize = 256;
+
+/// Holes shorter than this many pages are left alone while the file is not sparse.
+pub const SHORT_HOLE_PAGES: u32 = 8;
 
 /// Free runs of at least this many pages are given back at once when they come free.
 pub const PUNCH_RUN_PAGES: u32 = 64;
 
-/// Most free runs given back by one publish that changes something.
+/// Most free runs given back by one publish. One takes a tenth of a millisecond or some, if the
+/// file system is busy.
 pub const MAX_PUNCHES: usize = 64;
 
-/// Most free runs given back by one publish that changes nothing.
-pub const MAX_QUIET_PUNCHES: usize = 1024;
+/// Pages of a zone, the unit in which a quiet store is made dense.
+pub const ZONE_PAGES: u32 = 256;
+
+/// Most pages moved by one quiet publish.
+pub const MAX_MOVED_PAGES: usize = 4096;
 
 /// Fewest free pages at the end of the file that are worth cutting off.
 pub const TRIM_PAGES: u32 = 16;

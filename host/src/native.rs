@@ -23,7 +23,11 @@ impl NativeStore {
         &self.tree
     }
 
-    fn scan_keys(&self, request: &ScanRequest, bounds: (usize, usize)) -> Result<ScanPage<RangeEntry>> {
+    fn scan_keys(
+        &self,
+        request: &ScanRequest,
+        bounds: (usize, usize),
+    ) -> Result<ScanPage<RangeEntry>> {
         let mut scan = self.tree.scan_keys(&request.prefix);
         if let Some(after) = &request.start_after {
             scan = scan.start_after(after);

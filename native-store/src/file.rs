@@ -13,7 +13,7 @@ use holt_engine::device::PositionedIo;
 use holt_engine::error::{IoError, IoErrorKind};
 
 use crate::aligned::{Pool, is_aligned};
-use crate::limits::{BOUNCE_BYTES, MAX_DIRECT_ALIGN};
+use crate::limits::{BOUNCE_BYTES, MAX_DIRECT_ALIGN, MIN_TOGETHER, TOGETHER};
 use crate::sys::{self, DirectAlign};
 
 /// How a file is read and written.
@@ -241,6 +241,40 @@ impl PositionedIo for FileIo {
         done.map_err(|error| self.error("write", &error))
     }
 
+    fn write_many(&self, parts: &[(u64, &[u8])]) -> Result<(), IoError> {
+        if self.direct.is_none() || parts.len() < MIN_TOGETHER {
+            return parts.iter().try_for_each(|(offset, bytes)| self.write_at(*offset, bytes));
+        }
+        // Past the cache, each write takes a device's round trip: several at once share it.
+        std::thread::scope(|scope| {
+            let share = parts.len().div_ceil(TOGETHER);
+            let workers: Vec<_> = parts
+                .chunks(share)
+                .map(|parts| {
+                    scope.spawn(|| {
+                        parts.iter().try_for_each(|(offset, bytes)| self.write_at(*offset, bytes))
+                    })
+                })
+                .collect();
+            join_all(workers)
+        })
+    }
+
+    fn read_many(&self, parts: &mut [(u64, &mut [u8])]) -> Result<(), IoError> {
+        let read = |parts: &mut [(u64, &mut [u8])]| {
+            parts.iter_mut().try_for_each(|(offset, buf)| self.read_at(*offset, buf))
+        };
+        if self.direct.is_none() || parts.len() < MIN_TOGETHER {
+            return read(parts);
+        }
+        std::thread::scope(|scope| {
+            let share = parts.len().div_ceil(TOGETHER);
+            let workers: Vec<_> =
+                parts.chunks_mut(share).map(|parts| scope.spawn(|| read(parts))).collect();
+            join_all(workers)
+        })
+    }
+
     fn sync(&self) -> Result<(), IoError> {
         self.file.sync_data().map_err(|error| self.error("sync", &error))
     }
@@ -270,6 +304,17 @@ impl PositionedIo for FileIo {
             Err(error) => Err(self.error("stat", &error)),
         }
     }
+}
+
+type Worker<'scope> = std::thread::ScopedJoinHandle<'scope, Result<(), IoError>>;
+
+fn join_all(workers: Vec<Worker<'_>>) -> Result<(), IoError> {
+    let mut result = Ok(());
+    for worker in workers {
+        let done = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        result = result.and(done);
+    }
+    result
 }
 
 fn is_unsupported(error: &io::Error) -> bool {

@@ -28,6 +28,12 @@ pub mod limits {
     /// Bounce buffers kept for the next transfer.
     pub const KEPT_BOUNCE_BUFFERS: usize = 8;
 
+    /// Most direct transfers that are under way at once for one call.
+    pub const TOGETHER: usize = 8;
+
+    /// Fewest transfers for which it pays to have them under way at once.
+    pub const MIN_TOGETHER: usize = 4;
+
     /// How long opening waits for another process to let go of a store, unless told otherwise.
     pub const DEFAULT_LOCK_WAIT: Duration = Duration::from_secs(5);
 

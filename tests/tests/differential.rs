@@ -13,7 +13,9 @@ use std::sync::{Mutex, PoisonError};
 use holt_engine::db::{Options, Tree};
 use holt_engine::limits::{MAX_FRAME_BYTES, MIN_CACHE_BYTES, MIN_FRAME_BYTES, MIN_LOG_BUDGET};
 use holt_tests::compare::{Dump, explain, run};
-use holt_tests::home::{FileSettings, Home, TreeHome, WebHome, memory_devices, simulated};
+use holt_tests::home::{
+    FileSettings, Home, StoreHome, TreeHome, WebHome, memory_devices, simulated,
+};
 use holt_tests::report::Tally;
 use holt_tests::workload::{Config, Shape, real_paths, script};
 
@@ -164,6 +166,13 @@ fn files_with_large_frames() {
     let settings = FileSettings { frame_bytes: MAX_FRAME_BYTES, ..FILES };
     let make = move || boxed(TreeHome::files(settings));
     suite("files, 512 KiB frames", LARGE_FRAMES, Box::new(make));
+}
+
+#[test]
+fn component_in_the_sandbox() {
+    let sandbox = StoreHome::sandbox().expect("wasmtime runs here");
+    let make = move || boxed(StoreHome::component(&sandbox, FILES));
+    suite("component in wasmtime, 16 KiB frames", &[], Box::new(make));
 }
 
 #[test]

@@ -175,7 +175,7 @@ fn paths_in(document: &str) -> Vec<String> {
         for quoted in line.split('`').skip(1).step_by(2) {
             let plain = quoted.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._-".contains(&b));
             let top = quoted.split('/').next().unwrap_or_default();
-            let built = quoted.starts_with("target/");
+            let built = ["target/", "wasm/web/pkg"].iter().any(|output| quoted.starts_with(output));
             if plain && quoted.contains('/') && tops.contains(top) && !built {
                 found.push(quoted.trim_end_matches('/').to_owned());
             }

@@ -58,16 +58,16 @@ pub fn close(suites: &[Suite]) -> Result<(), String> {
 }
 
 /// Reads the output of `cargo test`: one suite for each program it ran.
-pub fn parse_cargo_test(package: &str, lines: &[String]) -> Vec<Suite> {
+pub fn parse_cargo_test(lines: &[String]) -> Vec<Suite> {
     let mut suites = Vec::new();
-    let mut current = package.to_owned();
+    let mut current = "tests".to_owned();
     let mut failed: Vec<String> = Vec::new();
     for line in lines {
         let line = line.trim();
         if let Some(program) = line.strip_prefix("Running ") {
-            current = format!("{package} {}", program.split(" (").next().unwrap_or(program));
-        } else if line.starts_with("Doc-tests ") {
-            current = format!("{package} examples in the documentation");
+            current = name_of(program);
+        } else if let Some(package) = line.strip_prefix("Doc-tests ") {
+            current = format!("{package}: examples in the documentation");
         } else if let Some(name) =
             line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED"))
         {
@@ -96,6 +96,14 @@ pub fn parse_cargo_test(package: &str, lines: &[String]) -> Vec<Suite> {
     suites
 }
 
+/// `tests/limits.rs (target/release/deps/limits-1)` as `limits: tests/limits.rs`.
+fn name_of(program: &str) -> String {
+    let (source, path) = program.split_once(" (").unwrap_or((program, ""));
+    let file = path.rsplit('/').next().unwrap_or_default();
+    let binary = file.rsplit_once('-').map_or(file, |(name, _)| name);
+    format!("{binary}: {source}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,9 +120,9 @@ test result: FAILED. 1 passed; 1 failed; 2 ignored; 0 measured; 0 filtered out; 
    Doc-tests holt
 test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.25s";
         let lines: Vec<String> = text.lines().map(String::from).collect();
-        let suites = parse_cargo_test("holt", &lines);
+        let suites = parse_cargo_test(&lines);
         assert_eq!(suites.len(), 2);
-        assert_eq!(suites[0].name, "holt tests/limits.rs");
+        assert_eq!(suites[0].name, "limits: tests/limits.rs");
         assert_eq!((suites[0].passed, suites[0].ignored), (1, 2));
         assert_eq!(suites[0].failed, ["b"]);
         assert_eq!(suites[0].took, Duration::from_millis(1500));

@@ -54,18 +54,30 @@ pub fn run(options: &Options) -> Result<(), String> {
         let result = web::run(&web);
         suites.push(Suite::check("web package", begun.elapsed(), result));
     }
-    for package in PACKAGES {
-        suites.extend(package_tests(package, options)?);
+    if options.web {
+        let begun = Instant::now();
+        let built =
+            web::run(&web::Options { browser: options.browser, figures: false, size: false });
+        let name = match options.browser {
+            true => "web package: types, Node, Chromium",
+            false => "web package: types, Node",
+        };
+        suites.push(Suite::check(name, begun.elapsed(), built));
     }
+    suites.extend(cargo_tests(options)?);
     println!("all of it took {:.0} s", started.elapsed().as_secs_f64());
     close(&suites)
 }
 
-/// The tests of one package: built with progress on the terminal, then run and counted.
-fn package_tests(package: &str, options: &Options) -> Result<Vec<Suite>, String> {
-    println!("==> tests of {package}");
+/// The tests of all packages: built with progress on the terminal, then run and counted.
+///
+/// One call of cargo for all of them: packages chosen one by one get other features of what
+/// they share, and wasmtime would be built again for each choice.
+fn cargo_tests(options: &Options) -> Result<Vec<Suite>, String> {
+    println!("==> tests of {}", PACKAGES.join(", "));
     let begun = Instant::now();
-    let mut base: Vec<String> = ["test", "--package", package].map(String::from).to_vec();
+    let mut base = vec!["test".to_owned()];
+    base.extend(PACKAGES.iter().flat_map(|package| ["--package".into(), (*package).into()]));
     base.extend(PROFILE.iter().map(|word| (*word).to_owned()));
     for checked in CHECKED {
         for setting in ["debug-assertions", "overflow-checks"] {
@@ -74,8 +86,8 @@ fn package_tests(package: &str, options: &Options) -> Result<Vec<Suite>, String>
         }
     }
     let words: Vec<&str> = base.iter().map(String::as_str).collect();
-    if let Err(why) = shown(cargo(&[&words[..], &["--no-run", "--quiet"]].concat())) {
-        return Ok(vec![Suite::check(&format!("{package} builds"), begun.elapsed(), Err(why))]);
+    if let Err(why) = shown(cargo(&[&words[..], &["--no-run"]].concat())) {
+        return Ok(vec![Suite::check("tests build", begun.elapsed(), Err(why))]);
     }
     let mut testing = cargo(&[&words[..], &["--no-fail-fast", "--", "--show-output"]].concat());
     testing.env("RUST_BACKTRACE", "0");
@@ -86,7 +98,7 @@ fn package_tests(package: &str, options: &Options) -> Result<Vec<Suite>, String>
         testing.env("HOLT_SKIP_WEB", "1");
     }
     let output = kept(testing, progress)?;
-    let mut suites = parse_cargo_test(package, &output.lines);
+    let mut suites = parse_cargo_test(&output.lines);
     let failed = suites.iter().any(|suite| !suite.failed.is_empty());
     if failed || !output.success {
         output.lines.iter().for_each(|line| println!("    {line}"));
@@ -96,7 +108,7 @@ fn package_tests(package: &str, options: &Options) -> Result<Vec<Suite>, String>
     // A program that died (a signal, an abort) leaves no line of results.
     if !output.success && !failed {
         let died = Err("ended without a result, see its output above".into());
-        suites.push(Suite::check(&format!("{package} ends well"), begun.elapsed(), died));
+        suites.push(Suite::check("tests end well", begun.elapsed(), died));
     }
     Ok(suites)
 }

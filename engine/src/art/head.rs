@@ -187,13 +187,12 @@ impl Head {
         let low = Bound { bytes: low_bytes, long: view.low_long() };
         let high = view.high();
         let mut anchors = alloc::vec![Anchor::default(); view.count()];
-        let groups = super::count(view.routing());
-        for group in 0..groups {
-            let mut bytes = Vec::new();
-            super::anchor(view.routing(), group, &mut bytes);
+        // Verified when the page was loaded or built, so the walk cannot fail.
+        let groups = super::anchors(view.routing()).unwrap_or_default();
+        for (group, bytes) in groups.iter().enumerate() {
             let members = view.members(group);
             for anchor in anchors.get_mut(members.0..=members.1).unwrap_or_default() {
-                anchor.bytes.clone_from(&bytes);
+                anchor.bytes = bytes.into();
             }
         }
         for index in 0..view.longs() {

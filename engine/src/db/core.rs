@@ -20,6 +20,8 @@ pub(super) const TREE: TreeId = 0;
 
 /// Pages that one write stages at a time while a checkpoint runs beside it.
 const INLINE_STEP: usize = 64;
+/// Most pages a write checkpoints inline.
+const MAX_INLINE_STEP: usize = 4096;
 
 /// Figures that no layer below keeps.
 #[derive(Default)]
@@ -162,22 +164,22 @@ impl Core {
 
     /// Applies operations together or not at all, as one log record.
     pub fn batch(&mut self, ops: &[OpRef<'_>]) -> Result<()> {
-        for op in ops {
-            match op {
-                OpRef::Put { key, value, .. } => check_limits(key, value)?,
-                OpRef::Delete { key, .. } => check_limits(key, &[])?,
-            }
-        }
+        crate::log::check_ops(ops)?;
         self.ready()?;
         let prepared = match &mut self.log {
             Some(log) => log.prepare_ops(ops),
+            // Without a log the limits of a log record hold all the same.
             None => Ok(self.clock),
         };
         let lsn = match prepared {
             Ok(lsn) => lsn,
             Err(error) => return Err(self.judge(error)),
         };
-        let applied = Applied::apply(&mut self.forest, ops, lsn)?;
+        let applied = match Applied::apply(&mut self.forest, ops, lsn) {
+            Ok(applied) => applied,
+            Err(error @ Error::Poisoned { .. }) => return Err(self.judge(error)),
+            Err(error) => return Err(error),
+        };
         if let Err(error) = self.append(ops) {
             let undone = applied.undo(&mut self.forest);
             self.guard(undone)?;
@@ -243,7 +245,9 @@ impl Core {
         }
         if due >= INLINE_STEP as u64 || left == 0 {
             self.debt = 0;
-            return self.step_checkpoint((due as usize).clamp(INLINE_STEP, 4096)).map(|_| ());
+            return self
+                .step_checkpoint((due as usize).clamp(INLINE_STEP, MAX_INLINE_STEP))
+                .map(|_| ());
         }
         Ok(())
     }

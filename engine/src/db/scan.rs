@@ -6,6 +6,11 @@ use crate::db::tree::Tree;
 use crate::error::Result;
 use crate::ids::RecordVersion;
 
+/// Bytes an iterator fetches at a time.
+const ITER_PAGE_BYTES: usize = 256 * 1024;
+/// Most entries an iterator fetches at a time.
+const ITER_PAGE_ENTRIES: usize = 4096;
+
 /// One entry of a record scan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -118,9 +123,9 @@ macro_rules! builder {
                     if self.done {
                         return None;
                     }
-                    match self.builder.page(self.batch, 256 * 1024) {
+                    match self.builder.page(self.batch, ITER_PAGE_BYTES) {
                         Ok(page) => {
-                            self.batch = (self.batch * 4).min(4096);
+                            self.batch = (self.batch * 4).min(ITER_PAGE_ENTRIES);
                             self.done = page.next.is_none();
                             if let Some(next) = page.next {
                                 self.builder.spec.start_after = Some(next);

@@ -11,6 +11,9 @@ use crate::ids::BlobId;
 use crate::limits::{MAX_DAMAGE_REPORTED, PAGE_BYTES};
 use crate::node::build::page_bytes;
 
+/// Blobs listed at a time.
+const LISTED_BLOBS: usize = 1024;
+
 /// Checks everything that is published or in memory.
 pub(super) fn run(core: &mut Core, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport> {
     let mut damage: Vec<Corruption> = Vec::new();
@@ -52,7 +55,7 @@ fn orphans(core: &mut Core, census: &Census, found: &mut dyn FnMut(Corruption)) 
     let blobs = core.forest.cache.blobs().clone();
     let mut after = None;
     loop {
-        let listed = blobs.list(after, 1024)?;
+        let listed = blobs.list(after, LISTED_BLOBS)?;
         let Some(&last) = listed.last() else { return Ok(()) };
         after = Some(last);
         for blob in listed {

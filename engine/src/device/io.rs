@@ -25,6 +25,16 @@ pub trait PositionedIo: MaybeSync {
     /// Writes `bytes` at `offset`.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), IoError>;
 
+    /// Writes several places, in any order or at once; as good as one `write_at` for each.
+    fn write_many(&self, parts: &[(u64, &[u8])]) -> Result<(), IoError> {
+        parts.iter().try_for_each(|(offset, bytes)| self.write_at(*offset, bytes))
+    }
+
+    /// Reads several places, in any order or at once; as good as one `read_at` for each.
+    fn read_many(&self, parts: &mut [(u64, &mut [u8])]) -> Result<(), IoError> {
+        parts.iter_mut().try_for_each(|(offset, buf)| self.read_at(*offset, buf))
+    }
+
     /// Makes all earlier writes durable.
     fn sync(&self) -> Result<(), IoError>;
 

@@ -79,6 +79,14 @@ impl<Io: PositionedIo> PositionedIo for Poison<Io> {
         self.guard("write", |io| io.write_at(offset, bytes))
     }
 
+    fn write_many(&self, parts: &[(u64, &[u8])]) -> Result<(), IoError> {
+        self.guard("write", |io| io.write_many(parts))
+    }
+
+    fn read_many(&self, parts: &mut [(u64, &mut [u8])]) -> Result<(), IoError> {
+        self.io.read_many(parts)
+    }
+
     fn sync(&self) -> Result<(), IoError> {
         self.guard("sync", |io| io.sync())
     }

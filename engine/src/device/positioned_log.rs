@@ -262,10 +262,9 @@ impl<Io: PositionedIo> PositionedLog<Io> {
     }
 
     fn shift(&self, from: Lsn, to: Lsn) -> Result<u64> {
-        (to - from).checked_add(DATA).ok_or_else(|| Error::InvalidArgument {
-            what: "position",
-            why: "must fit into the log's file",
-        })
+        (to - from)
+            .checked_add(DATA)
+            .ok_or(Error::InvalidArgument { what: "position", why: "must fit into the log's file" })
     }
 }
 

@@ -40,10 +40,17 @@ impl Forest {
             if path.at_level(level + 1).is_none() {
                 return self.settle(|forest| forest.lower_root(tree));
             }
-            if !self.settle(|forest| forest.merge_frame(tree, &path, level))? {
+            if self.settle(|forest| forest.merge_frame(tree, &path, level))? {
+                level += 1;
+                continue;
+            }
+            // No neighbour under the same parent page: let that page join one first.
+            let Some(parent) = path.at_level(level + 1) else { return Ok(()) };
+            let alone =
+                self.with(|forest| Ok(forest.cache.page(parent.frame, parent.page)?.count() == 1))?;
+            if !alone || !self.settle(|forest| forest.merge_page(parent))? {
                 return Ok(());
             }
-            level += 1;
         }
     }
 

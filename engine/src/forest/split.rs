@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::frame::separator_len;
 use crate::ids::TreeId;
 use crate::node::build::page_holds;
-use crate::node::{LongKey, Miss, Owned, Page, PageBuilder, PageKind, Query, search};
+use crate::node::{LongKey, Miss, Owned, Page, PageBuilder, PageKind, Query, Record, search};
 
 /// Insertions in a row at the end of a page that make a load ascending.
 const ASCENDING_RUN: usize = 8;
@@ -62,19 +62,17 @@ impl Forest {
         let at = step.ordinal + 1;
         head.pages.insert(at, number);
         head.anchors.insert(at, trial_anchor(&separator, head.prefix.len()));
-        if head.build(step.frame, 0).is_none() {
-            return Ok(Outcome::FrameFull);
+        let Some(mut built) = head.build(step.frame, 0) else { return Ok(Outcome::FrameFull) };
+        let left = part(page, &head, at - 1, 0..middle);
+        let right = part(page, &head, at, middle..page.count());
+        if head.anchors[at].long.is_some() {
+            head.anchors[at] = new_anchor(&mut self.cache, &separator, head.prefix.len());
+            let full = Miss::Broken { frame: step.frame, why: "page 0 changed its size" };
+            built = head.build(step.frame, 0).ok_or(full)?;
         }
-        let fitting = head.prefix.len() + page.prefix_len();
-        let records: Vec<Owned> =
-            (0..page.count()).map(|slot| Owned::take(page, slot, &head.prefix)).collect();
-        head.anchors[at] = new_anchor(&mut self.cache, &separator, head.prefix.len());
-        let (left, right) = records.split_at(middle);
-        for (ordinal, records) in [(at - 1, left), (at, right)] {
-            let page = build_page(&head, step.frame, ordinal, records, fitting);
-            self.cache.install(step.frame, head.pages[ordinal], page)?;
-        }
-        self.install_head(step.frame, &head)?;
+        self.cache.install(step.frame, step.page, left)?;
+        self.cache.install(step.frame, number, right)?;
+        self.cache.install(step.frame, 0, built)?;
         self.counters.page_splits += 1;
         Ok(Outcome::Done)
     }
@@ -198,6 +196,28 @@ pub(super) fn build_page(
     page.finish()
 }
 
+/// A page for some of the records of `page`, which lie under at least as long a prefix now.
+fn part(page: &Page, head: &Head, ordinal: usize, slots: core::ops::Range<usize>) -> Page {
+    let mut prefix = head.page_prefix(ordinal);
+    let mut strip = prefix.len().saturating_sub(page.prefix_len());
+    let heap = |strip: usize| -> usize {
+        slots.clone().map(|slot| Record::read(page, slot).stripped(strip).size()).sum()
+    };
+    if prefix.len() < page.prefix_len() || !page_holds(slots.len(), heap(strip), prefix.len()) {
+        // Records of long keys do not shrink as the prefix grows: keep the old one.
+        prefix = page.prefix().into();
+        strip = 0;
+    }
+    let mut out = Page::new(page.kind(), page.level(), page.frame(), head.pages[ordinal]);
+    out.format(&prefix);
+    for (at, slot) in slots.enumerate() {
+        let fits = out.insert(at, &Record::read(page, slot).stripped(strip));
+        debug_assert!(fits, "a part of a page fits a page");
+    }
+    out.end_run();
+    out
+}
+
 /// An anchor of the size that [`new_anchor`] gives, without its extent.
 pub(super) fn trial_anchor(key: &[u8], prefix_len: usize) -> Anchor {
     let suffix = &key[prefix_len.min(key.len())..];
@@ -207,7 +227,6 @@ pub(super) fn trial_anchor(key: &[u8], prefix_len: usize) -> Anchor {
 
 /// The slot before which half of the bytes of a page lie.
 fn middle_by_bytes(page: &Page) -> usize {
-    use crate::node::Record;
     let sizes = (0..page.count()).map(|slot| Record::read(page, slot).size());
     let half = sizes.clone().sum::<usize>() / 2;
     let mut sum = 0;

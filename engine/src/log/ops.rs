@@ -85,7 +85,7 @@ pub fn encoded_len(ops: &[OpRef<'_>]) -> usize {
 }
 
 /// Checks all limits of a record that would hold `ops`; returns its length.
-pub(super) fn checked_len(ops: &[OpRef<'_>]) -> Result<usize> {
+pub fn check_ops(ops: &[OpRef<'_>]) -> Result<usize> {
     if ops.is_empty() {
         return Err(Error::InvalidArgument { what: "batch", why: "must hold an operation" });
     }

@@ -125,7 +125,7 @@ impl Log {
     /// list: nothing changed. `InvalidArgument` on a sealed log. A device failure: the log is
     /// poisoned.
     pub fn append_ops(&mut self, ops: &[OpRef<'_>]) -> Result<Lsn> {
-        let len = ops::checked_len(ops)?;
+        let len = ops::check_ops(ops)?;
         self.append(len, &NewBody::Ops(ops))
     }
 
@@ -135,7 +135,7 @@ impl Log {
     /// # Errors
     /// Those of [`Log::append_ops`]; nothing of the operations was written.
     pub fn prepare_ops(&mut self, ops: &[OpRef<'_>]) -> Result<Lsn> {
-        let len = ops::checked_len(ops)?;
+        let len = ops::check_ops(ops)?;
         self.check_open()?;
         self.make_room(len)?;
         Ok(self.end)

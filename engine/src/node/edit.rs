@@ -101,6 +101,11 @@ impl Page {
         self.set_run(0);
     }
 
+    /// Forgets the run of insertions at the end: the page was built anew.
+    pub fn end_run(&mut self) {
+        self.set_run(0);
+    }
+
     /// Strips `by` more bytes of the page's prefix: the frame's prefix grew by them.
     pub fn shorten_prefix(&mut self, by: usize) {
         let (at, len) = (self.prefix_at(), self.prefix_len());

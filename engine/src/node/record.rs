@@ -87,6 +87,11 @@ pub const fn value_moves(key_len: usize, value_len: usize) -> bool {
 }
 
 impl<'a> Record<'a> {
+    /// The same record under a prefix longer by `strip` bytes.
+    pub fn stripped(self, strip: usize) -> Self {
+        Self { suffix: self.suffix.get(strip..).unwrap_or(&[]), ..self }
+    }
+
     /// Bytes the record takes in the heap.
     pub fn size(&self) -> usize {
         let long = if self.long.is_some() { REFERENCE_BYTES } else { 0 };

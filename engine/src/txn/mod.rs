@@ -3,6 +3,7 @@
 //! Owns: the order log record, change, and giving back what was replaced. Invariant: a batch
 //! that returns an error has changed nothing that a reader can see.
 
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use crate::error::{Error, Result};
@@ -36,13 +37,16 @@ pub struct Applied<'a> {
 
 impl<'a> Applied<'a> {
     /// Applies `ops` in order under the record at `lsn`. On error, what was applied is undone.
+    ///
+    /// # Errors
+    /// What stopped an operation; `Poisoned` if what was applied could not be undone.
     pub fn apply(forest: &mut Forest, ops: &[OpRef<'a>], lsn: Lsn) -> Result<Self> {
         forest.cache.set_lsn(lsn);
         let mut applied = Self::default();
         for (index, op) in ops.iter().enumerate() {
             if let Err(error) = applied.one(forest, op, lsn + index as u64) {
-                applied.undo(forest)?;
-                return Err(error);
+                let stuck = |stuck: Error| Error::Poisoned { cause: stuck.to_string() };
+                return Err(applied.undo(forest).map_or_else(stuck, |()| error));
             }
         }
         Ok(applied)

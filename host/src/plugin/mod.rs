@@ -142,10 +142,8 @@ impl Plugin {
         state.limiter(|state| &mut state.memory);
         state.set_hostcall_fuel(MAX_CROSSING_BYTES);
         state.set_fuel(config.fuel).map_err(setup_error)?;
-        let outcome = self
-            .world
-            .instantiate(&mut state)
-            .and_then(|world| world.call_run(&mut state, args));
+        let outcome =
+            self.world.instantiate(&mut state).and_then(|world| world.call_run(&mut state, args));
         let left = state.get_fuel().unwrap_or(0);
         let state = state.data();
         match outcome {
@@ -174,7 +172,7 @@ fn componentise(wasm: &[u8]) -> Result<Cow<'_, [u8]>> {
     let encoded = wit_component::ComponentEncoder::default()
         .validate(true)
         .module(wasm)
-        .and_then(|mut encoder| encoder.encode());
+        .and_then(|encoder| encoder.encode());
     encoded.map(Cow::Owned).map_err(|error| {
         setup_error(wasmtime::Error::msg(format!("the module is no plugin: {error:#}")))
     })

@@ -4,7 +4,9 @@ use std::sync::{MutexGuard, PoisonError};
 
 use holt_engine::db::{RangeEntry, Record};
 use holt_engine::error::{Error, Result};
-use holt_engine::limits::{MAX_BATCH_OPS, MAX_KEY_BYTES, MAX_SCAN_BYTES, MAX_SCAN_ENTRIES, MAX_VALUE_BYTES};
+use holt_engine::limits::{
+    MAX_BATCH_OPS, MAX_KEY_BYTES, MAX_SCAN_BYTES, MAX_SCAN_ENTRIES, MAX_VALUE_BYTES,
+};
 use holt_wire::changes::{self, ChangeRef};
 use holt_wire::limits::{MAX_GET_MANY, MAX_GET_MANY_BYTES, MAX_PACKED_BATCH_BYTES};
 use holt_wire::page as packed_page;
@@ -193,6 +195,8 @@ fn get_many(store: &mut dyn Store, keys: &[Vec<u8>]) -> Result<Vec<Option<types:
     }
     Ok(found)
 }
+
+impl types::Host for Served {}
 
 impl wit::Host for Served {
     /// Sizes and durability are the host's business; `read-only` is honoured.

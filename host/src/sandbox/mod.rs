@@ -13,8 +13,6 @@ mod convert;
 mod devices;
 mod runtime;
 mod store;
-#[cfg(test)]
-mod tests;
 
 pub use config::{
     DEFAULT_CALL_DEVICE_CALLS, DEFAULT_CALL_FUEL, DEFAULT_LONG_CALL_FUEL, DEFAULT_MEMORY_BYTES,
@@ -25,7 +23,9 @@ pub use devices::DeviceUse;
 pub use runtime::{ENGINE_COMPONENT, Sandbox};
 pub use store::SandboxStore;
 
-pub(crate) use bindings::holt::metadata::types as wit_types;
+// Public because what is generated for plugins re-exports it; not part of the interface.
+#[doc(hidden)]
+pub use bindings::holt::metadata::types as wit_types;
 pub(crate) use convert::{corruption_from_wit, corruption_to_wit, error_to_wit};
 pub(crate) use devices::Stopped;
 pub(crate) use runtime::{MemoryLimit, engine_config, setup_error, stop_cause};

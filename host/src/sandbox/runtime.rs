@@ -67,6 +67,12 @@ impl Sandbox {
         Ok(Self { engine, world, config: Arc::new(config) })
     }
 
+    /// The same compiled engine with other fuel for ordinary calls.
+    pub fn with_call_fuel(&self, call_fuel: u64) -> Self {
+        let config = SandboxConfig { call_fuel, ..SandboxConfig::clone(&self.config) };
+        Self { config: Arc::new(config), ..self.clone() }
+    }
+
     /// Opens a store on its devices in an instance of its own.
     ///
     /// # Errors

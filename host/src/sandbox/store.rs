@@ -312,10 +312,13 @@ impl Store for SandboxStore {
     fn commit(&mut self, changes: &[Change]) -> Result<()> {
         let mut packed = Vec::new();
         for change in changes {
-            changes::push(&mut packed, match change {
-                Change::Put { key, value } => ChangeRef::Put { key, value },
-                Change::Delete { key } => ChangeRef::Delete { key },
-            })?;
+            changes::push(
+                &mut packed,
+                match change {
+                    Change::Put { key, value } => ChangeRef::Put { key, value },
+                    Change::Delete { key } => ChangeRef::Delete { key },
+                },
+            )?;
             if packed.len() > MAX_PACKED_BATCH_BYTES {
                 let (bytes, maximum) = (packed.len(), holt_engine::limits::MAX_RECORD_BYTES);
                 return Err(Error::WalRecordTooLarge { bytes, maximum });

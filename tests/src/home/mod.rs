@@ -3,6 +3,7 @@
 //! Owns: [`Home`] and its implementations. Never does: compare or judge an answer. Invariant:
 //! a home that cannot be set up says why; it is never left out in silence.
 
+mod component;
 mod devices;
 mod files;
 mod tree;
@@ -13,6 +14,7 @@ use holt_engine::db::TreeStats;
 use crate::model::Outcome;
 use crate::script::Op;
 
+pub use component::StoreHome;
 pub use devices::{memory_devices, simulated};
 pub use files::{FileSettings, open_files};
 pub use tree::{TreeHome, run_on_tree};

@@ -10,11 +10,7 @@ mod journal;
 mod scan;
 mod tree;
 
-#[allow(
-    missing_docs,
-    clippy::all,
-    reason = "written by wit-bindgen; the documentation is in wit/"
-)]
+#[allow(missing_docs, clippy::all, reason = "written by wit-bindgen; the documentation is in wit/")]
 mod bindings {
     wit_bindgen::generate!({
         path: "../../wit",

@@ -108,12 +108,7 @@ impl exported::GuestTree for OpenTree {
         self.0.delete(&key).map_err(error_to_wit)
     }
 
-    fn rename(
-        &self,
-        source: Vec<u8>,
-        destination: Vec<u8>,
-        force: bool,
-    ) -> Result<(), wit::Error> {
+    fn rename(&self, source: Vec<u8>, destination: Vec<u8>, force: bool) -> Result<(), wit::Error> {
         self.0.rename(&source, &destination, force).map_err(error_to_wit)
     }
 

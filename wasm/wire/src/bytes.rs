@@ -2,8 +2,6 @@
 //!
 //! Invariant: nothing is allocated for a length before that many bytes are known to be there.
 
-
-
 use holt_engine::error::{Error, Result};
 
 /// The error for bytes that are not of the documented form.
@@ -34,8 +32,7 @@ impl<'a> Reader<'a> {
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let (head, rest) =
-            self.rest.split_first_chunk().ok_or(malformed("end within a number"))?;
+        let (head, rest) = self.rest.split_first_chunk().ok_or(malformed("end within a number"))?;
         self.rest = rest;
         Ok(*head)
     }

@@ -1,7 +1,5 @@
 //! The changes of a batch, packed.
 
-
-
 use holt_engine::error::{Error, Result};
 use holt_engine::limits::{MAX_BATCH_OPS, MAX_KEY_BYTES, MAX_VALUE_BYTES};
 

@@ -1,7 +1,5 @@
 //! A blob's published entry, packed.
 
-
-
 use holt_engine::device::BlobEntry;
 use holt_engine::error::Result;
 use holt_engine::limits::{MAX_BLOB_PAGES, MAX_META_BYTES};

@@ -19,7 +19,7 @@ pub const MAX_GET_MANY: usize = 65_536;
 pub const MAX_GET_MANY_BYTES: usize = 8 << 20;
 
 /// Most pieces of damage one call reports.
-pub const MAX_DAMAGE: usize = 1000;
+pub const MAX_DAMAGE: usize = holt_engine::limits::MAX_DAMAGE_REPORTED;
 
 /// Most bytes kept of a text that the other side sent.
 pub const MAX_TEXT_BYTES: usize = 1024;

@@ -1,7 +1,5 @@
 //! A page of a scan, packed, and the token that resumes one.
 
-
-
 use holt_engine::db::{RangeEntry, ScanPage};
 use holt_engine::error::{Error, Result};
 use holt_engine::ids::RecordVersion;

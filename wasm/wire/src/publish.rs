@@ -204,7 +204,6 @@ fn check_page(page: u32, last: Option<u32>) -> Result<()> {
 mod tests {
     use super::*;
 
-
     fn put(blob: u64, pages: usize) -> BlobOp {
         let at = |page| PageAt { page, ticket: Ticket(u64::MAX - u64::from(page)) };
         BlobOp::Put {

@@ -129,6 +129,14 @@ impl<Io: PositionedIo + ?Sized> PositionedIo for alloc::sync::Arc<Io> {
         (**self).write_at(offset, bytes)
     }
 
+    fn write_many(&self, parts: &[(u64, &[u8])]) -> Result<(), IoError> {
+        (**self).write_many(parts)
+    }
+
+    fn read_many(&self, parts: &mut [(u64, &mut [u8])]) -> Result<(), IoError> {
+        (**self).read_many(parts)
+    }
+
     fn sync(&self) -> Result<(), IoError> {
         (**self).sync()
     }

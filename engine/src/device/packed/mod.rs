@@ -16,10 +16,11 @@
 //! - Locks are taken in the order `manifest`, `table`, `space`; none is held while a page is
 //!   read or staged.
 //!
-//! A publish that changes nothing (no operations, the same root) writes nothing and gives free
-//! space back instead, a bounded amount each time: call it when the store is quiet.
+//! A publish that changes nothing (no operations, the same root) gives free space back instead,
+//! a bounded amount each time: call it when the store is quiet, again as long as that helps.
 
 mod audit;
+mod dense;
 mod layout;
 mod open;
 mod publish;

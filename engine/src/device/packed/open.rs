@@ -20,7 +20,7 @@ use crate::device::poison::{Poison, lift};
 use crate::error::{Corruption, CorruptionClass, Error, Result};
 use crate::geometry::Geometry;
 use crate::ids::StoreId;
-use crate::limits::{MAX_STORE_PAGES, PAGE_BYTES};
+use crate::limits::{MANIFEST_CHUNK_BYTES, MAX_STORE_PAGES, PAGE_BYTES};
 use crate::sync::{Mutex, RwLock};
 
 /// What a store is opened for.
@@ -34,6 +34,7 @@ pub enum Access {
 
 /// What opening found.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "made once an opening and taken apart at once")]
 pub enum Opened<Io> {
     /// A store.
     Store(PackedStore<Io>),
@@ -87,9 +88,7 @@ impl<Io: PositionedIo> PackedStore<Io> {
         let replayed = replay(&io, &block, mark)?;
         let space = map_space(&io, size, &block, &replayed)?;
         if access == Access::ReadWrite {
-            // What was read may still be in the operating system's memory only; nothing may be
-            // built on it, and no page it freed written, before it is durable.
-            io.sync()?;
+            settle(&io, &block, mark, &replayed)?;
             repair(&io, &slots, &block, mark, replayed.commit)?;
         }
         Ok(Opened::Store(Self::assemble(io, access, block, replayed, space)))
@@ -225,6 +224,35 @@ fn map_space(
         space.assume_punched();
     }
     Ok(space)
+}
+
+/// Makes what was read durable before anything is built on it, or a page it freed is written:
+/// it may be in the operating system's memory only. If the last session did not get to the end
+/// of its last publish, a sync of that publish may have failed, and the system may have
+/// forgotten that it still has bytes to write; so the same bytes are written once more.
+fn settle(
+    io: &impl PositionedIo,
+    block: &Superblock,
+    mark: Option<Mark>,
+    replayed: &Replayed,
+) -> Result<()> {
+    let now = Mark { sequence: block.sequence, commit: replayed.commit };
+    if mark != Some(now) {
+        io.write_at(offset((block.sequence % 2) as u32), &block.encode()).map_err(lift)?;
+        // The region's first publish was synced before its superblock was written.
+        if replayed.last_unit > 0 {
+            let mut at = replayed.last_unit;
+            while at < replayed.used_bytes {
+                let len = (replayed.used_bytes - at).min(MANIFEST_CHUNK_BYTES as u64) as usize;
+                let mut bytes = vec![0; len];
+                let place = offset(block.region.first) + at;
+                io.read_at(place, &mut bytes).map_err(lift)?;
+                io.write_at(place, &bytes).map_err(lift)?;
+                at += len as u64;
+            }
+        }
+    }
+    io.sync().map_err(lift)
 }
 
 /// Writes what a crash left half done: the other superblock slot, the mark.

@@ -107,29 +107,39 @@ impl<Io: PositionedIo> PackedStore<Io> {
     pub(super) fn publish_ops(&self, ops: &[BlobOp], root: &[u8]) -> Result<()> {
         rules::check_publish(ops, root)?;
         let mut manifest = self.manifest.lock();
+        if ops.is_empty() && self.table.read().root() == root {
+            self.make_dense(&mut manifest)?;
+            return self.reclaim(Quiet::Yes);
+        }
+        self.publish_locked(&mut manifest, ops, root)?;
+        // From here on the publish has happened. A failure poisons the device, and the next
+        // change says so.
+        let _ = self.reclaim(Quiet::No);
+        Ok(())
+    }
+
+    /// Publishes; `ops` are checked already.
+    pub(super) fn publish_locked(
+        &self,
+        manifest: &mut Manifest,
+        ops: &[BlobOp],
+        root: &[u8],
+    ) -> Result<()> {
         let plan = {
             let table = self.table.read();
-            if ops.is_empty() && table.root() == root {
-                drop(table);
-                return self.reclaim(Quiet::Yes);
-            }
             let mut staging = self.staging.lock();
             let plan = Plan::new(&table, &staging, ops)?;
             staging.hold(&plan.taken, true);
             plan
         };
-        if let Err(error) = self.make_durable(&mut manifest, ops, &plan, root) {
+        if let Err(error) = self.make_durable(manifest, ops, &plan, root) {
             self.staging.lock().hold(&plan.taken, false);
             // The device is poisoned by its own failures; a failure of ours stops it too, since
             // bytes of this publish may be on the medium.
             self.io.poison(alloc::format!("publish: {error}"));
             return Err(error);
         }
-        let published = plan.taken.len() as u64;
         self.install(plan, root);
-        // From here on the publish has happened. A failure poisons the device, and the next
-        // change says so.
-        let _ = self.reclaim(Quiet::after(published));
         Ok(())
     }
 

@@ -3,6 +3,8 @@
 //! Owns: the proof that what is read is what was written. Never does: hold a lock while it
 //! waits for the device, except to settle a race that it keeps losing.
 
+use alloc::vec::Vec;
+
 use super::PackedStore;
 use super::layout::offset;
 use super::stage::Staged;
@@ -49,12 +51,44 @@ impl Extent {
 
 impl<Io: PositionedIo> PackedStore<Io> {
     pub(super) fn read_pages(&self, blob: BlobId, first: u32, buf: &mut [u8]) -> Result<()> {
+        if buf.len() > PAGE_BYTES && self.read_together(blob, first, buf)? {
+            return Ok(());
+        }
         let mut done = 0;
         while done * PAGE_BYTES < buf.len() {
             let page = first.checked_add(done as u32).ok_or(Error::NotFound)?;
             done += self.read_some(blob, page, &mut buf[done * PAGE_BYTES..])?;
         }
         Ok(())
+    }
+
+    /// Reads all pages by one call of the device, wherever they lie; `false` if any is not what
+    /// it must be. Then a publish came between, or there is damage, and the slow way tells.
+    fn read_together(&self, blob: BlobId, first: u32, buf: &mut [u8]) -> Result<bool> {
+        let pages = buf.len() / PAGE_BYTES;
+        let refs: Vec<PageRef> = {
+            let table = self.table.read();
+            let entry = table.get(blob).ok_or(Error::NotFound)?;
+            let start = entry.position(first).ok_or(Error::NotFound)?;
+            let refs = entry.pages.get(start..start + pages).ok_or(Error::NotFound)?;
+            if refs.iter().zip(first..).any(|(at, page)| at.page != page) {
+                return Err(Error::NotFound);
+            }
+            refs.into()
+        };
+        let mut parts = Vec::new();
+        let mut rest = &mut *buf;
+        for run in refs.chunk_by(|a, b| a.place + 1 == b.place) {
+            let (now, later) = rest.split_at_mut(run.len() * PAGE_BYTES);
+            parts.push((offset(run[0].place), now));
+            rest = later;
+        }
+        match self.io.read_many(&mut parts) {
+            Ok(()) => {}
+            Err(error) if error.kind == IoErrorKind::UnexpectedEof => return Ok(false),
+            Err(error) => return Err(lift(error)),
+        }
+        Ok(refs.iter().zip(buf.chunks_exact(PAGE_BYTES)).all(|(at, page)| crc32(0, page) == at.crc))
     }
 
     /// Reads as many of the pages as lie together; returns how many.

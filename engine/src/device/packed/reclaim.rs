@@ -2,35 +2,32 @@
 //!
 //! Owns: how much of that one publish may do. Never does: touch a page that is in use, or one
 //! that a concurrent `stage` could be given meanwhile. Long free runs go at once; short ones are
-//! left for the next staging unless there are many and the store is quiet. Each call of the
-//! device costs about as much as writing a page, so their number is bounded.
+//! left for the next staging unless the store is quiet. Each call of the device costs as much as
+//! writing some pages, so their number is bounded; see `dense` for what makes runs long.
 
 use super::PackedStore;
 use super::layout::{Run, offset};
+use super::space::Space;
 use crate::device::io::PositionedIo;
 use crate::device::poison::lift;
 use crate::error::Result;
-use crate::limits::{MAX_PUNCHES, MAX_QUIET_PUNCHES, PUNCH_RUN_PAGES, TRIM_PAGES};
+use crate::limits::{MAX_PUNCHES, PUNCH_RUN_PAGES, TRIM_PAGES};
 
 /// Free space that takes space on the device is left alone up to this part of what is used.
 const SLACK: u32 = 32;
-/// A publish of less than this part of the free pages counts as small.
-const SMALL: u64 = 16;
 
-/// How quiet the store is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Quiet {
-    /// The caller has nothing else to do.
-    Yes,
-    /// A publish of this many pages.
-    After(u64),
+/// Whether more free space takes space on the device than is worth keeping.
+pub fn has_surplus(space: &Space) -> bool {
+    space.free_backed() > space.used() / SLACK + TRIM_PAGES
 }
 
-impl Quiet {
-    /// After a publish of `pages`.
-    pub const fn after(pages: u64) -> Self {
-        Self::After(pages)
-    }
+/// Whether the caller has nothing else to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quiet {
+    /// It has not.
+    Yes,
+    /// It has just published something.
+    No,
 }
 
 impl<Io: PositionedIo> PackedStore<Io> {
@@ -38,14 +35,11 @@ impl<Io: PositionedIo> PackedStore<Io> {
     /// lock, so that there is one at a time.
     pub(super) fn reclaim(&self, quiet: Quiet) -> Result<()> {
         self.trim(quiet)?;
-        let free = u64::from(self.staging.lock().space.free_backed());
-        let (lengths, mut budget): (&[u32], usize) = match quiet {
-            Quiet::Yes => (&[PUNCH_RUN_PAGES, 16, 4, 1], MAX_QUIET_PUNCHES),
-            Quiet::After(pages) if pages < free / SMALL => {
-                (&[PUNCH_RUN_PAGES, 16, 4, 1], MAX_PUNCHES)
-            }
-            Quiet::After(_) => (&[PUNCH_RUN_PAGES], MAX_PUNCHES),
+        let lengths: &[u32] = match quiet {
+            Quiet::Yes => &[PUNCH_RUN_PAGES, PUNCH_RUN_PAGES / 4, PUNCH_RUN_PAGES / 16],
+            Quiet::No => &[PUNCH_RUN_PAGES],
         };
+        let mut budget = MAX_PUNCHES;
         for shortest in lengths {
             let mut from = 0;
             while budget > 0 {
@@ -70,7 +64,7 @@ impl<Io: PositionedIo> PackedStore<Io> {
     fn reserve_free(&self, from: u32, shortest: u32) -> Option<Run> {
         let mut staging = self.staging.lock();
         let space = &mut staging.space;
-        if space.free_backed() <= space.used() / SLACK + TRIM_PAGES {
+        if !has_surplus(space) {
             return None;
         }
         let mut from = from;
@@ -91,7 +85,7 @@ impl<Io: PositionedIo> PackedStore<Io> {
         let tail = space.end() - last;
         let least = match quiet {
             Quiet::Yes => 1,
-            Quiet::After(_) => TRIM_PAGES.max(space.used() / SLACK),
+            Quiet::No => TRIM_PAGES.max(space.used() / SLACK),
         };
         if tail >= least {
             // Under the lock: a page staged past the cut meanwhile would be cut off.

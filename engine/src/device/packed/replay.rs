@@ -25,6 +25,8 @@ pub struct Replayed {
     pub table: Table,
     /// The last publish found.
     pub commit: u64,
+    /// Where in the region that publish begins.
+    pub last_unit: u64,
     /// Bytes of the region up to the end of that publish.
     pub used_bytes: u64,
     /// What the next record's checksum continues.
@@ -39,6 +41,7 @@ pub fn replay(io: &impl PositionedIo, block: &Superblock, mark: Option<Mark>) ->
     let mut out = Replayed {
         table: Table::default(),
         commit: block.commit,
+        last_unit: 0,
         used_bytes: 0,
         chain: first_chain(&block.store_id, block.sequence),
     };
@@ -181,6 +184,7 @@ fn apply<Io: PositionedIo>(
             Kind::Commit => {
                 check_counts(&out.table, payload)
                     .ok_or_else(|| damage(at, "counts of blobs and pages differ"))?;
+                out.last_unit = out.used_bytes;
                 out.used_bytes = unit.end;
                 out.chain = unit.chain;
                 out.commit = commit;

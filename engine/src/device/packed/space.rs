@@ -7,7 +7,7 @@
 use alloc::vec::Vec;
 
 use super::layout::{FIRST_PAGE, Run};
-use crate::limits::{MAX_STORE_PAGES, RUN_SEARCH_PAGES};
+use crate::limits::{MAX_STORE_PAGES, RUN_SEARCH_RUNS, SHORT_HOLE_PAGES, SPARSE_PAGES};
 
 /// The allocator of one file.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct Space {
     free_backed: u32,
     /// No page below this one is free.
     hint: u32,
+    /// No page below this one is free and takes space.
+    backed_hint: u32,
 }
 
 impl Space {
@@ -33,6 +35,7 @@ impl Space {
             free: end,
             free_backed: end,
             hint: FIRST_PAGE,
+            backed_hint: FIRST_PAGE,
         };
         space.used.grow(end);
         space.backed.grow(end);
@@ -86,14 +89,14 @@ impl Space {
         self.free_backed = 0;
     }
 
-    /// Allocates `count` pages, as one run if one is near, else in pieces, low pages first.
-    /// `false` if the file would outgrow its limit; nothing is allocated then.
+    /// Allocates `count` pages, low ones first: those that take space already, as one run if one
+    /// is near, else in pieces; then others, in long runs. `false` if the file would outgrow its limit; nothing is allocated then.
     pub fn allocate(&mut self, count: u32, out: &mut Vec<Run>) -> bool {
         if u64::from(self.end - self.free) + u64::from(count) > u64::from(MAX_STORE_PAGES) {
             return false;
         }
         if count > 1
-            && let Some(run) = self.find_run(count, RUN_SEARCH_PAGES)
+            && let Some(run) = self.find_backed_run(count)
         {
             self.take(run);
             out.push(run);
@@ -101,21 +104,52 @@ impl Space {
         }
         let mut left = count;
         while left > 0 {
-            let run = match self.next_free_run(self.hint, left) {
-                Some(run) => run,
-                None => self.extend(left),
+            let run = match self.next_backed_run(self.backed_hint, left) {
+                Some(run) => {
+                    self.backed_hint = run.first + run.pages;
+                    run
+                }
+                None => self.new_run(left),
             };
             self.take(run);
-            self.hint = run.first + run.pages;
             left -= run.pages;
             out.push(run);
         }
         true
     }
 
+    /// A run of pages that take no space yet, of at most `most` pages. Short holes are used only
+    /// if the file would become much longer than what it holds.
+    fn new_run(&mut self, most: u32) -> Run {
+        if let Some(run) = self.find_run(most, RUN_SEARCH_RUNS) {
+            return run;
+        }
+        let sparse = self.free > self.used() && self.free > SPARSE_PAGES;
+        let shortest = if sparse { 1 } else { most.min(SHORT_HOLE_PAGES) };
+        match self.find_run(shortest, RUN_SEARCH_RUNS) {
+            Some(run) => self.next_free_run(run.first, most).unwrap_or(run),
+            None => self.extend(most),
+        }
+    }
+
+    fn find_backed_run(&mut self, count: u32) -> Option<Run> {
+        if self.free_backed < count {
+            return None;
+        }
+        let mut run = self.next_backed_run(self.backed_hint, count)?;
+        self.backed_hint = run.first;
+        for _ in 0..RUN_SEARCH_RUNS {
+            if run.pages == count {
+                return Some(run);
+            }
+            run = self.next_backed_run(run.first + run.pages, count)?;
+        }
+        None
+    }
+
     /// Allocates `count` pages as one run, growing the file if it must.
     pub fn allocate_run(&mut self, count: u32) -> Option<Run> {
-        let run = match self.find_run(count, u32::MAX) {
+        let run = match self.find_run(count, usize::MAX) {
             Some(run) => run,
             None => {
                 let last = self.last_used_end();
@@ -141,6 +175,7 @@ impl Space {
             }
         }
         self.hint = self.hint.min(run.first.max(FIRST_PAGE));
+        self.backed_hint = self.backed_hint.min(run.first.max(FIRST_PAGE));
     }
 
     /// Gives pages back that no longer take space on the device.
@@ -162,12 +197,16 @@ impl Space {
         self.backed.clear_range(end, self.end);
         self.end = end;
         self.hint = self.hint.min(end);
+        self.backed_hint = self.backed_hint.min(end);
         self.used.shrink(end);
         self.backed.shrink(end);
     }
 
     /// The next free run at or after `from` that takes space, of at most `most` pages.
     pub fn next_backed_run(&self, from: u32, most: u32) -> Option<Run> {
+        if self.free_backed == 0 {
+            return None;
+        }
         let mut at = from;
         loop {
             let run = self.next_free_run(at, u32::MAX)?;
@@ -179,6 +218,25 @@ impl Space {
             }
             at = end;
         }
+    }
+
+    /// Free pages of a range that take space.
+    pub fn free_backed_in(&self, from: u32, to: u32) -> u32 {
+        let to = to.min(self.end);
+        let all = self.backed.count(from, to);
+        all - self.used.count(from, to).min(all)
+    }
+
+    /// Pages in use of a range.
+    pub fn used_in(&self, from: u32, to: u32) -> u32 {
+        self.used.count(from, to.min(self.end))
+    }
+
+    /// The next free run at or after `from` that ends before `to`.
+    pub fn next_free_run_in(&self, from: u32, to: u32) -> Option<Run> {
+        let to = to.min(self.end);
+        let run = self.next_free_run(from, u32::MAX).filter(|run| run.first < to)?;
+        Some(Run { first: run.first, pages: run.pages.min(to - run.first) })
     }
 
     /// Takes a run out of the free pages, so that nobody else writes there meanwhile.
@@ -200,11 +258,10 @@ impl Space {
         Some(Run { first, pages: end - first })
     }
 
-    fn find_run(&mut self, count: u32, within: u32) -> Option<Run> {
+    fn find_run(&mut self, count: u32, tries: usize) -> Option<Run> {
         let mut at = self.used.next_clear(self.hint, self.end);
         self.hint = at;
-        let stop = at.saturating_add(within);
-        while at < stop {
+        for _ in 0..tries {
             let run = self.next_free_run(at, count)?;
             if run.pages == count {
                 return Some(run);
@@ -241,7 +298,7 @@ struct Bits {
 
 /// Bits `from..to` of the word that begins at bit `base`.
 const fn mask(base: u32, from: u32, to: u32) -> u64 {
-    let low = if from > base { from - base } else { 0 };
+    let low = from.saturating_sub(base);
     let high = if to - base < 64 { to - base } else { 64 };
     if low >= high {
         return 0;

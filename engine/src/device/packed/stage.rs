@@ -14,6 +14,7 @@ use super::layout::{Run, offset};
 use super::space::Space;
 use crate::codec::checksum::crc32;
 use crate::device::io::PositionedIo;
+use crate::device::poison::lift;
 use crate::error::{Error, IoError, IoErrorKind, Result};
 use crate::ids::Ticket;
 use crate::limits::PAGE_BYTES;
@@ -130,11 +131,14 @@ impl<Io: PositionedIo> PackedStore<Io> {
         let crcs: Vec<u32> = pages.chunks_exact(PAGE_BYTES).map(|page| crc32(0, page)).collect();
         let runs = self.staging.lock().begin(count)?;
         let mut rest = pages;
+        let mut parts = Vec::with_capacity(runs.len());
         for run in &runs {
             let (now, later) = rest.split_at(run.bytes() as usize);
-            self.write(offset(run.first), now)?;
+            parts.push((offset(run.first), now));
             rest = later;
         }
+        self.io.write_many(&parts).map_err(lift)?;
+        self.counters.bytes_written.fetch_add(pages.len() as u64, Ordering::Relaxed);
         // After the writes, before the tickets: a publish that gets these tickets must sync.
         self.unsynced.store(true, Ordering::Release);
         self.staging.lock().finish(&runs, &crcs, tickets);

@@ -7,7 +7,7 @@ use super::{Random, STORE};
 use crate::codec::checksum::crc32;
 use crate::error::Error;
 use crate::limits::*;
-use crate::log::ops::{OpRef, checked_len, encoded_len};
+use crate::log::ops::{OpRef, check_ops, encoded_len};
 use crate::log::record::{
     Bad, Body, CUT_BYTES, EPOCH_BYTES, HEADER_BYTES, NewBody, decode, encode, seed,
 };
@@ -38,7 +38,7 @@ fn every_size_around_every_limit_comes_back() {
             for tree in [0, 127, 128, u32::MAX] {
                 let op = OpRef::Put { tree, key: &long[..key], value: &long[..value] };
                 let ops = [op, OpRef::Delete { tree, key: &long[..key] }];
-                assert_eq!(checked_len(&ops), Ok(encoded_len(&ops)));
+                assert_eq!(check_ops(&ops), Ok(encoded_len(&ops)));
                 let bytes = record(4096, &ops);
                 let view = decode(&bytes, 4096, seed(&STORE)).unwrap();
                 assert_eq!((view.lsn, view.synced, view.bytes as usize), (4096, 2048, bytes.len()));
@@ -53,17 +53,17 @@ fn every_size_around_every_limit_comes_back() {
 fn limits_are_exact_and_typed() {
     let long = vec![0; MAX_VALUE_BYTES + 1];
     let key = OpRef::Delete { tree: 0, key: &long[..MAX_KEY_BYTES + 1] };
-    assert_eq!(checked_len(&[key]), Err(Error::KeyTooLong { len: MAX_KEY_BYTES + 1 }));
+    assert_eq!(check_ops(&[key]), Err(Error::KeyTooLong { len: MAX_KEY_BYTES + 1 }));
     let value = OpRef::Put { tree: 0, key: b"", value: &long };
-    assert_eq!(checked_len(&[value]), Err(Error::ValueTooLong { len: MAX_VALUE_BYTES + 1 }));
-    assert!(matches!(checked_len(&[]), Err(Error::InvalidArgument { .. })));
+    assert_eq!(check_ops(&[value]), Err(Error::ValueTooLong { len: MAX_VALUE_BYTES + 1 }));
+    assert!(matches!(check_ops(&[]), Err(Error::InvalidArgument { .. })));
 
     let small = OpRef::Delete { tree: 0, key: b"" };
     let most = vec![small; MAX_BATCH_OPS];
     let bytes = record(8, &most);
     assert_eq!(decode(&bytes, 8, seed(&STORE)).unwrap().ops().count(), MAX_BATCH_OPS);
     let over = vec![small; MAX_BATCH_OPS + 1];
-    assert_eq!(checked_len(&over), Err(Error::BatchTooLarge { len: MAX_BATCH_OPS + 1 }));
+    assert_eq!(check_ops(&over), Err(Error::BatchTooLarge { len: MAX_BATCH_OPS + 1 }));
     let bytes = record(8, &over);
     assert!(matches!(decode(&bytes, 8, seed(&STORE)), Err(Bad::Foreign(_))));
 
@@ -77,12 +77,12 @@ fn limits_are_exact_and_typed() {
     });
     let value = value.unwrap();
     ops.push(OpRef::Put { tree: 0, key: b"", value: &long[..value] });
-    assert_eq!(checked_len(&ops), Ok(MAX_RECORD_BYTES));
+    assert_eq!(check_ops(&ops), Ok(MAX_RECORD_BYTES));
     assert!(decode(&record(8, &ops), 8, seed(&STORE)).is_ok());
     ops[15] = OpRef::Put { tree: 0, key: b"", value: &long[..value + 1] };
     let bytes = MAX_RECORD_BYTES + 8;
     let maximum = MAX_RECORD_BYTES;
-    assert_eq!(checked_len(&ops), Err(Error::WalRecordTooLarge { bytes, maximum }));
+    assert_eq!(check_ops(&ops), Err(Error::WalRecordTooLarge { bytes, maximum }));
     assert_eq!(decode(&record(8, &ops), 8, seed(&STORE)), Err(Bad::Length));
 }
 
@@ -90,7 +90,7 @@ fn limits_are_exact_and_typed() {
 fn a_batch_that_names_one_value_many_times_does_not_overflow_its_length() {
     let value = vec![0; MAX_VALUE_BYTES];
     let ops = vec![OpRef::Put { tree: 0, key: b"k", value: &value }; MAX_BATCH_OPS];
-    assert!(matches!(checked_len(&ops), Err(Error::WalRecordTooLarge { .. })));
+    assert!(matches!(check_ops(&ops), Err(Error::WalRecordTooLarge { .. })));
 }
 
 #[test]

@@ -106,11 +106,7 @@ impl Devices {
     ///
     /// # Errors
     /// Ends the instance when it has used up its calls.
-    fn call<T>(
-        &mut self,
-        sent: usize,
-        act: impl FnOnce(&mut Self) -> Result<T>,
-    ) -> Answer<T> {
+    fn call<T>(&mut self, sent: usize, act: impl FnOnce(&mut Self) -> Result<T>) -> Answer<T> {
         self.count(sent)?;
         Ok(act(self).map_err(error_to_wit))
     }
