@@ -18,6 +18,12 @@ use crate::txn::{Applied, check_limits};
 /// A standalone tree is tree 0.
 pub(super) const TREE: TreeId = 0;
 
+/// An explicit checkpoint leaves at most this fraction of the file free: one part in so many.
+const SETTLED_FRACTION: u64 = 32;
+
+/// Most times an explicit checkpoint lets the store move pages together.
+const MAX_SETTLE_ROUNDS: usize = 256;
+
 /// Pages that one write stages at a time while a checkpoint runs beside it.
 const INLINE_STEP: usize = 64;
 /// Most pages a write checkpoints inline.
@@ -304,6 +310,25 @@ impl Core {
         if logged || self.forest.cache.is_dirty() {
             self.begin_checkpoint()?;
             self.finish_checkpoint()?;
+        }
+        self.settle_store()
+    }
+
+    /// Lets the store give free space back, now that nothing else is to be written: publishing
+    /// no change is its sign to move pages together and trim.
+    fn settle_store(&mut self) -> Result<()> {
+        let blobs = Arc::clone(self.forest.cache.blobs());
+        let mut usage = blobs.usage()?;
+        for _ in 0..MAX_SETTLE_ROUNDS {
+            if usage.free_bytes <= usage.allocated_bytes / SETTLED_FRACTION {
+                break;
+            }
+            blobs.publish(&[], &blobs.root()?)?;
+            let now = blobs.usage()?;
+            if now.allocated_bytes >= usage.allocated_bytes {
+                break;
+            }
+            usage = now;
         }
         Ok(())
     }
