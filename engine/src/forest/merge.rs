@@ -7,7 +7,7 @@ use super::lob::{drop_anchor, drop_bound, new_anchor};
 use super::route::{Path, Step};
 use super::split::build_page;
 use crate::art::head::{Anchor, Head};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ids::TreeId;
 use crate::limits::PAGE_BYTES;
 use crate::node::build::page_holds;
@@ -22,7 +22,12 @@ impl Forest {
     /// After a removal at `key`: joins its page, and then its frame, with neighbours as long as
     /// they are thin.
     pub fn shrink(&mut self, tree: TreeId, key: &[u8]) -> Result<()> {
-        self.shrink_from(tree, key, 0)
+        match self.shrink_from(tree, key, 0) {
+            // A damaged neighbour cannot be joined; the removal itself is done, and each step
+            // loads all it needs before it changes anything.
+            Err(Error::Corrupt(_)) => Ok(()),
+            other => other,
+        }
     }
 
     /// The same, starting with the page on `level`.
