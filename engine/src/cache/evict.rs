@@ -71,9 +71,7 @@ impl Cache {
             };
             if slot.page.is_none() {
                 self.ring.swap_remove(self.hand);
-            } else if slot.referenced.take() {
-                self.hand += 1;
-            } else if slot.dirty && slot.staged.is_none() && read_only {
+            } else if slot.referenced.take() || (read_only && slot.dirty && slot.staged.is_none()) {
                 self.hand += 1;
             } else if slot.dirty && slot.staged.is_none() {
                 batch.push((frame, page));

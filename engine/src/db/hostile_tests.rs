@@ -30,12 +30,15 @@ fn key(at: usize) -> Vec<u8> {
 }
 
 fn value(at: usize) -> Vec<u8> {
-    alloc::vec![at as u8; if at % 11 == 0 { 1500 } else { 20 + at % 150 }]
+    alloc::vec![at as u8; if at.is_multiple_of(11) { 1500 } else { 20 + at % 150 }]
 }
+
+/// A blob: its metadata and its pages by number.
+type Published = (BlobId, Vec<u8>, Vec<(u32, Vec<u8>)>);
 
 struct Published {
     root: Vec<u8>,
-    blobs: Vec<(BlobId, Vec<u8>, Vec<(u32, Vec<u8>)>)>,
+    blobs: Vec<Published>,
 }
 
 fn published(records: usize) -> Published {
