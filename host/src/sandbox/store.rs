@@ -382,7 +382,8 @@ fn check_lengths(key: &[u8], value: &[u8]) -> Result<()> {
 }
 
 impl Drop for SandboxStore {
-    /// Lets the guest close its tree in good order; nothing depends on it.
+    /// Lets the guest close its tree in good order and forgets what it had staged; no record
+    /// depends on either.
     fn drop(&mut self) {
         if let Some(mut running) = self.running.take() {
             let fuel = self.sandbox.config.call_fuel;
@@ -391,5 +392,6 @@ impl Drop for SandboxStore {
                 let _ = running.tree.resource_drop(&mut running.store);
             }
         }
+        let _ = self.blobs.discard();
     }
 }
