@@ -144,6 +144,6 @@ fn componentise(module: &[u8]) -> Vec<u8> {
     let encoded = wit_component::ComponentEncoder::default()
         .validate(true)
         .module(module)
-        .and_then(|mut encoder| encoder.encode());
+        .and_then(|encoder| encoder.encode());
     encoded.unwrap_or_else(|error| fail(&format!("the guest is no component: {error:#}")))
 }

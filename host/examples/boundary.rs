@@ -58,7 +58,7 @@ fn measure(store: &mut dyn Store) -> Result<[f64; 3]> {
 }
 
 fn no_operation(store: &mut SandboxStore) -> Result<f64> {
-    best(CALLS, |_| store.maintain(0).map(drop))
+    best(CALLS, |_| store.get_many(&[]).map(drop))
 }
 
 fn main() -> Result<()> {

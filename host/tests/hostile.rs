@@ -73,8 +73,11 @@ fn component(get: &str, put: &str, scan: &str) -> Vec<u8> {
     let encoding = StringEncoding::UTF8;
     wit_component::embed_component_metadata(&mut module, &resolve, world, encoding)
         .expect("embeds");
-    let encoder = wit_component::ComponentEncoder::default().validate(true).module(&module);
-    encoder.and_then(|encoder| encoder.encode()).expect("a component")
+    wit_component::ComponentEncoder::default()
+        .validate(true)
+        .module(&module)
+        .and_then(|encoder| encoder.encode())
+        .expect("a component")
 }
 
 fn open(get: &str, put: &str, scan: &str) -> SandboxStore {

@@ -50,12 +50,6 @@ pub fn run(options: &Options) -> Result<(), String> {
     // Before the packages: the differential suite runs the JavaScript package too.
     if options.web {
         let begun = Instant::now();
-        let web = web::Options { browser: options.browser, figures: false, size: false };
-        let result = web::run(&web);
-        suites.push(Suite::check("web package", begun.elapsed(), result));
-    }
-    if options.web {
-        let begun = Instant::now();
         let built =
             web::run(&web::Options { browser: options.browser, figures: false, size: false });
         let name = match options.browser {

@@ -11,7 +11,7 @@ use crate::error::CorruptionClass;
 use crate::frame::bound::Edge;
 use crate::frame::{Bound, PageSet, prefix_between};
 use crate::ids::Lsn;
-use crate::limits::{MAX_FRAME_PREFIX_BYTES, MAX_PAGE_PREFIX_BYTES, PAGE_BYTES};
+use crate::limits::{MAX_FRAME_PREFIX_BYTES, MAX_KEY_BYTES, MAX_PAGE_PREFIX_BYTES, PAGE_BYTES};
 use crate::node::verify::Fault;
 use crate::node::{Extents, LongKey, Miss, Page, PageKind, Query};
 
@@ -407,6 +407,9 @@ pub fn layout(page: &Page, frame_pages: usize) -> Result<(), Fault> {
     let within = view.firsts().iter().all(|&first| usize::from(first) < count);
     let longs_ascend = (1..view.longs()).all(|at| view.long(at - 1).0 < view.long(at).0);
     let longs_within = (0..view.longs()).all(|at| view.long(at).0 < count);
+    if view.extents().any(|long| long.len as usize > MAX_KEY_BYTES) {
+        return fail("a fence or an anchor longer than any key");
+    }
     if groups != expected || !ascending || !within || !longs_ascend || !longs_within {
         return Err((CorruptionClass::Routing, "routing leads to another number of pages"));
     }

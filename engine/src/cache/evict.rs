@@ -9,6 +9,9 @@ use crate::limits::{MAX_TRANSFER_BYTES, PAGE_BYTES};
 /// Dirty pages written out together: one transfer.
 const STAGE_PAGES: usize = MAX_TRANSFER_BYTES / PAGE_BYTES / 2;
 
+/// Stale places in the ring are swept out once their pages would have taken this much.
+const STALE_BYTES: u64 = 1 << 20;
+
 impl Cache {
     /// Evicts until the cache is within its budget, or nothing more can go. Called between
     /// operations.
@@ -16,9 +19,16 @@ impl Cache {
     /// # Errors
     /// A failure to write dirty pages out; nothing is lost, they stay in memory.
     pub fn trim(&mut self) -> Result<()> {
-        if self.used > self.budget {
+        if self.used > self.budget.max(self.stuck) {
             self.trim_extents()?;
             self.trim_pages()?;
+            // Where dirty pages stay, a sweep may find nothing to evict: the next one waits
+            // until it is worth its time.
+            let fruitless = self.read_only && self.used > self.budget;
+            self.stuck = if fruitless { self.used + self.used / 8 } else { 0 };
+        }
+        if self.ring.len() as u64 * PAGE_BYTES as u64 > 2 * self.used + STALE_BYTES {
+            self.sweep_ring();
         }
         if self.read_only {
             self.released.clear();
@@ -28,6 +38,16 @@ impl Cache {
             self.blobs.release(&released)?;
         }
         Ok(())
+    }
+
+    /// Takes places of pages that are gone, and second ones, out of the ring: without pressure
+    /// the hand never finds them.
+    fn sweep_ring(&mut self) {
+        let mut ring = core::mem::take(&mut self.ring);
+        ring.sort_unstable();
+        ring.dedup();
+        ring.retain(|&(frame, page)| self.slot_mut(frame, page).is_ok_and(|s| s.page.is_some()));
+        self.ring = ring;
     }
 
     fn target(&self) -> u64 {

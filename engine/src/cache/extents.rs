@@ -66,7 +66,7 @@ impl Cache {
             }
         };
         if published {
-            self.deleted.push(BlobId::extent(extent));
+            self.deleted.insert(BlobId::extent(extent));
         }
     }
 }

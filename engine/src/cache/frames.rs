@@ -124,7 +124,7 @@ impl Cache {
         }
         self.frames[frame as usize] = None;
         self.dirty_frames.remove(&frame);
-        self.deleted.push(BlobId::frame(frame));
+        self.deleted.insert(BlobId::frame(frame));
         Ok(())
     }
 

@@ -58,13 +58,15 @@ pub struct Cache {
     dirty_pages: u64,
     dirty_frames: BTreeSet<u32>,
     dirty_extents: BTreeSet<u64>,
-    deleted: Vec<BlobId>,
+    deleted: BTreeSet<BlobId>,
     released: Vec<Ticket>,
     cut: Option<PreImages>,
     next_frame: u32,
     next_extent: u64,
     lsn: Lsn,
     read_only: bool,
+    /// Memory use up to which another sweep would find as little to evict as the last one.
+    stuck: u64,
     /// Figures.
     pub counters: CacheCounters,
 }
@@ -85,13 +87,14 @@ impl Cache {
             dirty_pages: 0,
             dirty_frames: BTreeSet::new(),
             dirty_extents: BTreeSet::new(),
-            deleted: Vec::new(),
+            deleted: BTreeSet::new(),
             released: Vec::new(),
             cut: None,
             next_frame,
             next_extent,
             lsn: 0,
             read_only: false,
+            stuck: 0,
             counters: CacheCounters::default(),
         }
     }

@@ -1,6 +1,6 @@
 //! A cut as the cache sees it: which pages it must write, and handing them out.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -31,7 +31,7 @@ pub struct CutPlan {
     /// Extents, with their pages once they are written.
     pub extents: BTreeMap<u64, Vec<Ticket>>,
     /// Blobs that no longer exist.
-    pub deleted: Vec<BlobId>,
+    pub deleted: BTreeSet<BlobId>,
 }
 
 /// What a cut needs of one page.

@@ -18,6 +18,12 @@ use crate::txn::{Applied, check_limits};
 /// A standalone tree is tree 0.
 pub(super) const TREE: TreeId = 0;
 
+/// An explicit checkpoint leaves at most this fraction of the file free: one part in so many.
+const SETTLED_FRACTION: u64 = 32;
+
+/// Most times an explicit checkpoint lets the store move pages together.
+const MAX_SETTLE_ROUNDS: usize = 256;
+
 /// Pages that one write stages at a time while a checkpoint runs beside it.
 const INLINE_STEP: usize = 64;
 /// Most pages a write checkpoints inline.
@@ -105,9 +111,22 @@ impl Core {
     /// acknowledged that rests on an unknown state.
     fn guard<T>(&mut self, result: Result<T>) -> Result<T> {
         if let Err(error) = &result {
-            self.poison.get_or_insert_with(|| error.to_string());
+            self.give_up(error.to_string());
         }
         result
+    }
+
+    /// No more writes from here on. Reads go on: what is dirty stays in memory, as the store
+    /// takes nothing any more.
+    fn give_up(&mut self, cause: String) {
+        self.poison.get_or_insert(cause);
+        self.forest.cache.set_read_only(true);
+    }
+
+    /// Makes room after a read. The read has what it wants: a failure shows on the next write.
+    pub fn after_read(&mut self) {
+        let trimmed = self.forest.cache.trim();
+        let _ = self.guard(trimmed);
     }
 
     /// Gets ready for the first write after opening: what was replayed is published, and the
@@ -147,7 +166,7 @@ impl Core {
         self.check_writable()?;
         let place = self.forest.with(|forest| forest.place(tree, key))?;
         if !place.exact {
-            self.forest.cache.trim()?;
+            self.after_read();
             return Ok(false);
         }
         self.ready()?;
@@ -193,7 +212,7 @@ impl Core {
     /// Notes a failure of the log that is not about the operations themselves.
     fn judge(&mut self, error: Error) -> Error {
         if matches!(error, Error::BlobStoreIo(_) | Error::Poisoned { .. }) {
-            self.poison.get_or_insert_with(|| error.to_string());
+            self.give_up(error.to_string());
         }
         error
     }
@@ -291,6 +310,25 @@ impl Core {
         if logged || self.forest.cache.is_dirty() {
             self.begin_checkpoint()?;
             self.finish_checkpoint()?;
+        }
+        self.settle_store()
+    }
+
+    /// Lets the store give free space back, now that nothing else is to be written: publishing
+    /// no change is its sign to move pages together and trim.
+    fn settle_store(&mut self) -> Result<()> {
+        let blobs = Arc::clone(self.forest.cache.blobs());
+        let mut usage = blobs.usage()?;
+        for _ in 0..MAX_SETTLE_ROUNDS {
+            if usage.free_bytes <= usage.allocated_bytes / SETTLED_FRACTION {
+                break;
+            }
+            blobs.publish(&[], &blobs.root()?)?;
+            let now = blobs.usage()?;
+            if now.allocated_bytes >= usage.allocated_bytes {
+                break;
+            }
+            usage = now;
         }
         Ok(())
     }

@@ -10,6 +10,10 @@ mod tree;
 mod verify;
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
+mod poison_tests;
+#[cfg(test)]
 mod tests;
 
 pub use batch::AtomicBatch;

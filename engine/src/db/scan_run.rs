@@ -82,8 +82,15 @@ impl<'a> ScanRun<'a> {
         key: &mut Vec<u8>,
     ) -> Result<(), Miss> {
         let prefix = self.spec.prefix.as_slice();
+        // A roll-up left out because it was given before, and walked past.
+        let mut skipped: Option<Vec<u8>> = None;
         while let Some(entry) = forest.entry(cursor)? {
             entry.key(&forest.cache, key)?;
+            if !self.ascends(key, skipped.as_deref()) {
+                // On a damaged page keys may go back, and a scan would go round for ever.
+                let why = "a scan met records that are out of order";
+                return Err(Miss::Broken { frame: entry.page.frame(), why });
+            }
             let Some(rest) = key.strip_prefix(prefix) else { return Ok(()) };
             let cut = self.spec.delimiter.and_then(|d| rest.iter().position(|&byte| byte == d));
             if let Some(at) = cut {
@@ -95,6 +102,8 @@ impl<'a> ScanRun<'a> {
                     }
                     self.bytes += key.len();
                     self.entries.push(RangeEntry::CommonPrefix(key.clone()));
+                } else {
+                    skipped = Some(key.clone());
                 }
                 match self.past(forest, key)? {
                     Some(next) => *cursor = next,
@@ -115,6 +124,18 @@ impl<'a> ScanRun<'a> {
             forest.step(cursor);
         }
         Ok(())
+    }
+
+    /// Whether `key` lies behind everything found or passed so far.
+    fn ascends(&self, key: &[u8], skipped: Option<&[u8]>) -> bool {
+        let behind = |rollup: &[u8]| key > rollup && !key.starts_with(rollup);
+        let last = match (self.entries.last(), &self.spec.start_after) {
+            (Some(RangeEntry::Key { key: last, .. }), _) => key > last.as_slice(),
+            (Some(RangeEntry::CommonPrefix(rollup)), _) => behind(rollup),
+            (None, Some(after)) => key > after.as_slice(),
+            (None, None) => true,
+        };
+        last && skipped.is_none_or(behind)
     }
 
     /// Whether a bound is reached, which means that the entry at hand is left for the next part.

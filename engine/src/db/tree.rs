@@ -84,7 +84,7 @@ impl Tree {
             }
             match look(&core.forest) {
                 Ok(found) => {
-                    core.forest.cache.trim()?;
+                    core.after_read();
                     return Ok(found);
                 }
                 Err(next) => miss = Some(next),
@@ -147,7 +147,10 @@ impl Tree {
             let Some((page, slot)) = forest.find(TREE, src)? else { return Ok(None) };
             Ok(Some(Vec::from(forest.value(Stored::read(page, slot).value)?)))
         })?;
-        let Some(value) = value else { return Err(Error::NotFound) };
+        let Some(value) = value else {
+            core.after_read();
+            return Err(Error::NotFound);
+        };
         if src == dst {
             return Ok(());
         }

@@ -104,9 +104,10 @@ impl Forest {
         };
         debug_assert!(done, "make_place made room");
         if !place.exact {
-            self.cache.frame_mut(place.frame)?.meta.live += 1;
+            let meta = &mut self.cache.frame_mut(place.frame)?.meta;
+            meta.live = meta.live.saturating_add(1);
             if let Some(root) = self.roots.get_mut(&tree) {
-                root.records += 1;
+                root.records = root.records.saturating_add(1);
             }
         }
         Ok(())
@@ -122,9 +123,10 @@ impl Forest {
     pub fn erase(&mut self, tree: TreeId, place: Place, key: &[u8]) -> Result<Previous, Miss> {
         let previous = self.previous(place, key)?;
         self.cache.page_mut(place.frame, place.page)?.remove(place.slot);
-        self.cache.frame_mut(place.frame)?.meta.live -= 1;
+        let meta = &mut self.cache.frame_mut(place.frame)?.meta;
+        meta.live = meta.live.saturating_sub(1);
         if let Some(root) = self.roots.get_mut(&tree) {
-            root.records -= 1;
+            root.records = root.records.saturating_sub(1);
         }
         Ok(previous)
     }

@@ -235,6 +235,8 @@ impl Forest {
                     use crate::node::Extents;
                     forest.cache.extent(extent, len).map(|_| ())
                 })?;
+                // Nothing of a page is held here: long values need not all stay.
+                self.cache.trim()?;
             }
             if record.version >= checker.limit {
                 let why = format!("version {} was never given out", record.version);

@@ -32,6 +32,10 @@ impl Forest {
         let mut start = 0;
         loop {
             let (end, fitting) = self.group_end(head, records, start, &anchor, percent);
+            if end == start && !records.is_empty() {
+                // A single record that fits no page: only on a damaged one.
+                return Ok(None);
+            }
             groups.push(Group { end, anchor, fitting });
             if groups.len() >= self.cache.geometry().pages() {
                 return Ok(None);
@@ -126,8 +130,15 @@ impl Forest {
         self.with(|forest| {
             let frame = forest.descend(tree, key)?.leaf().frame;
             match crate::art::head::HeadView(forest.cache.page(frame, 0)?).high() {
-                Some(high) => Ok(Some(forest.bound_key(&high)?)),
                 None => Ok(None),
+                Some(high) => match forest.bound_key(&high)? {
+                    // Fences must ascend, or compaction would go round for ever.
+                    next if next.as_slice() <= key => {
+                        let why = "a frame ends before a key that leads to it";
+                        Err(Miss::Broken { frame, why })
+                    }
+                    next => Ok(Some(next)),
+                },
             }
         })
     }

@@ -7,11 +7,11 @@ use super::lob::{drop_anchor, drop_bound, new_anchor};
 use super::route::{Path, Step};
 use super::split::build_page;
 use crate::art::head::{Anchor, Head};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ids::TreeId;
 use crate::limits::PAGE_BYTES;
 use crate::node::build::page_holds;
-use crate::node::{Miss, Owned, Record};
+use crate::node::{Miss, Owned, Page, Record};
 
 /// A page with less than this in use looks for a neighbour to join, in bytes.
 const THIN_PAGE: usize = PAGE_BYTES / 4;
@@ -22,7 +22,12 @@ impl Forest {
     /// After a removal at `key`: joins its page, and then its frame, with neighbours as long as
     /// they are thin.
     pub fn shrink(&mut self, tree: TreeId, key: &[u8]) -> Result<()> {
-        self.shrink_from(tree, key, 0)
+        match self.shrink_from(tree, key, 0) {
+            // A damaged neighbour cannot be joined; the removal itself is done, and each step
+            // loads all it needs before it changes anything.
+            Err(Error::Corrupt(_)) => Ok(()),
+            other => other,
+        }
     }
 
     /// The same, starting with the page on `level`.
@@ -92,8 +97,8 @@ impl Forest {
         let mut joined = head.clone();
         let gone = joined.pages.remove(first + 1);
         let anchor = joined.anchors.remove(first + 1);
+        let page = build_page(&joined, frame, first, &records, stripped)?;
         drop_anchor(&mut self.cache, &anchor);
-        let page = build_page(&joined, frame, first, &records, stripped);
         self.cache.install(frame, joined.pages[first], page)?;
         self.cache.drop_page(frame, gone)?;
         self.install_head(frame, &joined)?;
@@ -116,7 +121,7 @@ impl Forest {
             let child = self.crossing(page, 0, root.frame)?;
             self.cache.page(child, 0)?;
             self.cache.drop_frame(root.frame)?;
-            let (level, frames) = (root.level - 1, root.frames - 1);
+            let (level, frames) = (root.level - 1, root.frames.saturating_sub(1));
             self.roots.insert(tree, super::Root { frame: child, level, frames, ..root });
         }
     }
@@ -192,11 +197,18 @@ impl Forest {
                 return Ok(false);
             }
         }
+        let mut pages = Vec::with_capacity(groups.len());
+        let mut start = 0;
+        for (ordinal, group) in groups.iter().enumerate() {
+            let part = &records[start..group.end];
+            pages.push(build_page(&head, frames[0], ordinal, part, group.fitting)?);
+            start = group.end;
+        }
         // Everything is at hand and fits: nothing below can miss.
         for (ordinal, group) in groups.iter().enumerate().skip(1) {
             head.anchors[ordinal] = new_anchor(&mut self.cache, &group.anchor, head.prefix.len());
         }
-        self.replace_frames(tree, frames, heads, crossing, &head, &groups, &records)?;
+        self.replace_frames(tree, frames, heads, crossing, &head, pages, records.len())?;
         Ok(true)
     }
 
@@ -208,8 +220,8 @@ impl Forest {
         heads: Vec<Head>,
         crossing: Option<(Step, usize)>,
         head: &Head,
-        groups: &[Group],
-        records: &[Owned],
+        pages: Vec<Page>,
+        records: usize,
     ) -> Result<(), Miss> {
         for old in &heads {
             for anchor in &old.anchors {
@@ -217,19 +229,15 @@ impl Forest {
             }
         }
         for &number in &heads[0].pages {
-            if usize::from(number) > groups.len() {
+            if usize::from(number) > pages.len() {
                 self.cache.drop_page(frames[0], number)?;
             }
         }
-        let mut start = 0;
-        for (ordinal, group) in groups.iter().enumerate() {
-            let page =
-                build_page(head, frames[0], ordinal, &records[start..group.end], group.fitting);
-            self.cache.install(frames[0], head.pages[ordinal], page)?;
-            start = group.end;
+        for (&number, page) in head.pages.iter().zip(pages) {
+            self.cache.install(frames[0], number, page)?;
         }
         self.install_head(frames[0], head)?;
-        self.cache.frame_mut(frames[0])?.meta.live = records.len() as u32;
+        self.cache.frame_mut(frames[0])?.meta.live = records as u32;
         if let (Some(&gone), Some((parent, slot))) = (frames.get(1), crossing) {
             if let Some(high) = &heads[0].high {
                 drop_bound(&mut self.cache, high);
@@ -242,9 +250,10 @@ impl Forest {
             if let Some(long) = long {
                 self.cache.drop_extent(long.extent);
             }
-            self.cache.frame_mut(parent.frame)?.meta.live -= 1;
+            let meta = &mut self.cache.frame_mut(parent.frame)?.meta;
+            meta.live = meta.live.saturating_sub(1);
             if let Some(root) = self.roots.get_mut(&tree) {
-                root.frames -= 1;
+                root.frames = root.frames.saturating_sub(1);
             }
         }
         Ok(())

@@ -78,6 +78,11 @@ impl Forest {
             let number = view.pages()[ordinal];
             let mut step = Step { frame, ordinal, page: number, slot: 0 };
             let page = self.cache.page(frame, number)?;
+            if key.len() < query.stripped + page.prefix_len() {
+                // What follows cuts the prefixes off the key.
+                let why = "a key leads to a page whose prefix it does not have";
+                return Err(Miss::Broken { frame, why });
+            }
             if level == 0 {
                 path.push(step);
                 return Ok(path);

@@ -72,21 +72,21 @@ impl Forest {
         separator: &[u8],
     ) -> Result<Option<SpillPlan>, Miss> {
         let cut = Bound::new(separator, |_| 0);
-        let left = self.narrow(head, &head.low, Some(&cut), 0..at)?;
-        let right = self.narrow(head, &cut, head.high.as_ref(), at..head.pages.len())?;
+        let left = self.narrow(head, frame, &head.low, Some(&cut), 0..at)?;
+        let right = self.narrow(head, frame, &cut, head.high.as_ref(), at..head.pages.len())?;
         if left.build(frame, 0).is_none() || right.build(frame, 0).is_none() {
             return Ok(None);
         }
         let mut moved = Vec::with_capacity(right.pages.len());
         for ordinal in 0..right.pages.len() {
             let page = self.cache.page(frame, head.pages[at + ordinal])?;
-            moved.push(reprefix(page, head, &right, ordinal));
+            moved.push(reprefix(page, head, &right, ordinal)?);
         }
         let mut kept = Vec::new();
         if left.prefix.len() > head.prefix.len() {
             for ordinal in 0..at {
                 let page = self.cache.page(frame, head.pages[ordinal])?;
-                kept.push(reprefix(page, head, &left, ordinal));
+                kept.push(reprefix(page, head, &left, ordinal)?);
             }
         }
         Ok(Some(SpillPlan { left, right, moved, kept }))
@@ -96,6 +96,7 @@ impl Forest {
     fn narrow(
         &self,
         head: &Head,
+        frame: u32,
         low: &Bound,
         high: Option<&Bound>,
         ordinals: core::ops::Range<usize>,
@@ -107,13 +108,15 @@ impl Forest {
             let anchor = match (first, head.anchors[ordinal].long) {
                 (true, _) => Anchor::default(),
                 (false, None) => {
-                    let strip = narrow.prefix.len() - head.prefix.len();
+                    let strip = narrow.prefix.len().checked_sub(head.prefix.len());
+                    let strip = strip.ok_or(Miss::Broken { frame, why: SHORTER })?;
                     let bytes = &head.anchors[ordinal].bytes;
                     Anchor { bytes: bytes.get(strip..).unwrap_or(&[]).into(), long: None }
                 }
                 (false, Some(long)) => {
                     let key = self.anchor_key(head, ordinal)?;
-                    shortened(&key[narrow.prefix.len()..], long)
+                    let suffix = key.get(narrow.prefix.len()..);
+                    shortened(suffix.ok_or(Miss::Broken { frame, why: SHORTER })?, long)
                 }
             };
             narrow.anchors.push(anchor);
@@ -150,10 +153,11 @@ impl Forest {
         }
         self.install_head(step.frame, &left)?;
         self.install_head(frame, &right)?;
-        self.cache.frame_mut(step.frame)?.meta.live -= live as u32;
+        let meta = &mut self.cache.frame_mut(step.frame)?.meta;
+        meta.live = meta.live.saturating_sub(live as u32);
         self.cache.frame_mut(frame)?.meta.live = live as u32;
         if let Some(root) = self.roots.get_mut(&tree) {
-            root.frames += 1;
+            root.frames = root.frames.saturating_add(1);
         }
         self.add_crossing(parent, frame, separator)
     }
@@ -172,10 +176,14 @@ impl Forest {
         let page = self.cache.page_mut(parent.frame, parent.page)?;
         let done = page.insert(slot, &crossing.record(stripped));
         debug_assert!(done, "the parent had room");
-        self.cache.frame_mut(parent.frame)?.meta.live += 1;
+        let meta = &mut self.cache.frame_mut(parent.frame)?.meta;
+        meta.live = meta.live.saturating_add(1);
         Ok(())
     }
 }
+
+/// Only damaged fences or anchors lead here.
+const SHORTER: &str = "a part of a frame shares less than the whole";
 
 struct SpillPlan {
     left: Head,
@@ -205,12 +213,13 @@ fn drop_lost_anchors(cache: &mut Cache, old: &Head, new: &[&Head]) {
 }
 
 /// The page at `ordinal` of `new`, which was under the shorter prefix of `old`.
-fn reprefix(page: &Page, old: &Head, new: &Head, ordinal: usize) -> Page {
-    let strip = new.prefix.len() - old.prefix.len();
+fn reprefix(page: &Page, old: &Head, new: &Head, ordinal: usize) -> Result<Page, Miss> {
+    let strip = new.prefix.len().checked_sub(old.prefix.len());
+    let strip = strip.ok_or(Miss::Broken { frame: page.frame(), why: SHORTER })?;
     if strip <= page.prefix_len() {
         let mut page = page.clone();
         page.shorten_prefix(strip);
-        return page;
+        return Ok(page);
     }
     let records: Vec<Owned> =
         (0..page.count()).map(|slot| Owned::take(page, slot, &old.prefix)).collect();

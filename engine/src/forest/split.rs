@@ -6,9 +6,10 @@ use super::lob::new_anchor;
 use super::route::Path;
 use super::{Forest, Root};
 use crate::art::head::{ANCHOR_HEAD_BYTES, Anchor, Head};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::frame::separator_len;
 use crate::ids::TreeId;
+use crate::limits::{MAX_FRAMES, MAX_LEVELS};
 use crate::node::build::page_holds;
 use crate::node::{LongKey, Miss, Owned, Page, PageBuilder, PageKind, Query, Record, search};
 
@@ -27,6 +28,10 @@ pub(super) enum Outcome {
 impl Forest {
     /// Makes one structure change that brings room at `key` on `level` nearer.
     pub(super) fn grow(&mut self, tree: TreeId, key: &[u8], level: u8) -> Result<()> {
+        if self.cache.next_ids().0 >= MAX_FRAMES - 2 * u32::from(MAX_LEVELS) {
+            let limit = u64::from(MAX_FRAMES);
+            return Err(Error::QuotaExceeded { what: "frames", limit });
+        }
         let mut level = level;
         loop {
             let path = self.with(|forest| forest.descend(tree, key))?;
@@ -63,8 +68,8 @@ impl Forest {
         head.pages.insert(at, number);
         head.anchors.insert(at, trial_anchor(&separator, head.prefix.len()));
         let Some(mut built) = head.build(step.frame, 0) else { return Ok(Outcome::FrameFull) };
-        let left = part(page, &head, at - 1, 0..middle);
-        let right = part(page, &head, at, middle..page.count());
+        let left = part(page, &head, at - 1, 0..middle)?;
+        let right = part(page, &head, at, middle..page.count())?;
         if head.anchors[at].long.is_some() {
             head.anchors[at] = new_anchor(&mut self.cache, &separator, head.prefix.len());
             let full = Miss::Broken { frame: step.frame, why: "page 0 changed its size" };
@@ -132,7 +137,7 @@ impl Forest {
             ..Head::new(level, Default::default(), None)
         };
         let crossing = crossing_to(old.frame, Vec::new(), None);
-        let page = build_page(&head, frame, 0, &[crossing], 0);
+        let page = build_page(&head, frame, 0, &[crossing], 0)?;
         self.cache.install(frame, 1, page)?;
         self.install_head(frame, &head)?;
         self.cache.frame_mut(frame)?.meta.live = 1;
@@ -156,7 +161,7 @@ impl Forest {
                 anchors: [Anchor::default()].into(),
                 ..Head::new(0, Default::default(), None)
             };
-            let page = build_page(&head, frame, 0, &[], 0);
+            let page = build_page(&head, frame, 0, &[], 0)?;
             forest.cache.install(frame, 1, page)?;
             forest.install_head(frame, &head)?;
             forest.roots.insert(tree, Root { frame, level: 0, records: 0, frames: 1 });
@@ -179,7 +184,7 @@ pub(super) fn build_page(
     ordinal: usize,
     records: &[Owned],
     fitting: usize,
-) -> Page {
+) -> Result<Page, Miss> {
     let kind = if head.level == 0 { PageKind::Leaf } else { PageKind::Branch };
     let base = head.prefix.len();
     let mut prefix = head.page_prefix(ordinal);
@@ -190,14 +195,21 @@ pub(super) fn build_page(
     let number = head.pages[ordinal];
     let mut page = PageBuilder::new(kind, head.level, frame, number, base, &prefix);
     for record in records {
-        let fits = page.push(record);
-        debug_assert!(fits, "the records fit under a prefix of {fitting}");
+        if !page.push(record) {
+            // Only records out of order or outside their bounds do not fit.
+            return Err(Miss::Broken { frame, why: "records do not fit the page meant for them" });
+        }
     }
-    page.finish()
+    Ok(page.finish())
 }
 
 /// A page for some of the records of `page`, which lie under at least as long a prefix now.
-fn part(page: &Page, head: &Head, ordinal: usize, slots: core::ops::Range<usize>) -> Page {
+fn part(
+    page: &Page,
+    head: &Head,
+    ordinal: usize,
+    slots: core::ops::Range<usize>,
+) -> Result<Page, Miss> {
     let mut prefix = head.page_prefix(ordinal);
     let mut strip = prefix.len().saturating_sub(page.prefix_len());
     let heap = |strip: usize| -> usize {
@@ -211,11 +223,12 @@ fn part(page: &Page, head: &Head, ordinal: usize, slots: core::ops::Range<usize>
     let mut out = Page::new(page.kind(), page.level(), page.frame(), head.pages[ordinal]);
     out.format(&prefix);
     for (at, slot) in slots.enumerate() {
-        let fits = out.insert(at, &Record::read(page, slot).stripped(strip));
-        debug_assert!(fits, "a part of a page fits a page");
+        if !out.insert(at, &Record::read(page, slot).stripped(strip)) {
+            return Err(Miss::Broken { frame: page.frame(), why: "half a page does not fit one" });
+        }
     }
     out.end_run();
-    out
+    Ok(out)
 }
 
 /// An anchor of the size that [`new_anchor`] gives, without its extent.

@@ -5,7 +5,7 @@
 //! value or its extent (u64) and length (u32).
 
 use super::page::Page;
-use crate::limits::{MAX_INLINE_KEY_BYTES, MAX_INLINE_RECORD_BYTES};
+use crate::limits::{MAX_INLINE_KEY_BYTES, MAX_INLINE_RECORD_BYTES, MAX_KEY_BYTES};
 
 /// Bytes before the suffix.
 pub const RECORD_HEADER: usize = 13;
@@ -162,10 +162,17 @@ impl<'a> Record<'a> {
         (at + size <= page.bytes().len()).then_some(size)
     }
 
-    /// Whether the flags at `at` are known and a value reference has its exact length.
+    /// Whether the flags at `at` are known, a value reference has its exact length and a long
+    /// key a length that long keys have. The record lies within the page.
     pub(super) fn flags_are_sound(page: &Page, at: usize) -> bool {
         let flags = page.bytes()[at + 12];
         let reference = usize::from(page.u16(at + 10)) == REFERENCE_BYTES;
-        flags & !KNOWN_FLAGS == 0 && (flags & EXTENT_VALUE == 0 || reference)
+        let long = || {
+            let len = page.u32(at + RECORD_HEADER + usize::from(page.u16(at + 8)) + 8) as usize;
+            is_long(len) && len <= MAX_KEY_BYTES
+        };
+        flags & !KNOWN_FLAGS == 0
+            && (flags & EXTENT_VALUE == 0 || reference)
+            && (flags & LONG_KEY == 0 || long())
     }
 }

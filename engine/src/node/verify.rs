@@ -4,10 +4,13 @@ use super::page::{HEADER_BYTES, LINE_BYTES, LINE_SLOTS, MAX_LINES, Page};
 use super::record::Record;
 use super::search::fingerprint;
 use crate::error::CorruptionClass;
-use crate::limits::{MAX_PAGE_PREFIX_BYTES, PAGE_BYTES};
+use crate::limits::{MAX_INLINE_RECORD_BYTES, MAX_PAGE_PREFIX_BYTES, PAGE_BYTES};
 
 /// Why a page is not sound.
 pub type Fault = (CorruptionClass, &'static str);
+
+/// Most bytes of a record: a short key of any length with a value that does not move.
+const MAX_RECORD_SIZE: usize = MAX_INLINE_RECORD_BYTES + 32;
 
 /// Checks that every offset and length lies inside the page and no two records overlap, so
 /// that the other functions of this module never leave it.
@@ -27,9 +30,15 @@ pub fn layout(page: &Page) -> Result<(), Fault> {
     if page.prefix_at() < heap || prefix_end > PAGE_BYTES {
         return fail("prefix outside the heap");
     }
+    if page.prefix_len() > MAX_PAGE_PREFIX_BYTES {
+        return fail("prefix longer than any can be");
+    }
     // One bit for each eight bytes of the page: records are aligned, so overlap shows here.
     let mut taken = [0u64; PAGE_BYTES / 8 / 64];
     let mut live = 0;
+    for word in page.prefix_at() / 8..prefix_end.div_ceil(8) {
+        taken[word / 64] |= 1 << (word % 64);
+    }
     for slot in 0..page.count() {
         let at = page.offset(slot);
         if at < heap || !at.is_multiple_of(8) {
@@ -38,6 +47,9 @@ pub fn layout(page: &Page) -> Result<(), Fault> {
         let Some(size) = Record::size_at(page, at) else {
             return fail("record runs off the page");
         };
+        if size > MAX_RECORD_SIZE {
+            return fail("record larger than any can be");
+        }
         if !Record::flags_are_sound(page, at) {
             return fail("record with impossible flags");
         }
@@ -51,7 +63,9 @@ pub fn layout(page: &Page) -> Result<(), Fault> {
     }
     let prefix_room = (page.prefix_len() + MAX_PAGE_PREFIX_BYTES).next_multiple_of(8);
     let slack = PAGE_BYTES - heap - live.min(PAGE_BYTES - heap);
-    if page.dead() > slack || live > PAGE_BYTES - heap || slack - page.dead() > prefix_room {
+    // What is dead must be free to use beside the prefix, or compaction would run out of room.
+    let kept = page.dead() + page.prefix_len().next_multiple_of(8);
+    if kept > slack || live > PAGE_BYTES - heap || slack - page.dead() > prefix_room {
         return fail("heap bytes do not add up");
     }
     Ok(())

@@ -69,6 +69,7 @@ impl Failure {
             Self::Store(Error::NotAStore { .. }) => "not-a-store",
             Self::Store(Error::UnsupportedFormat { .. }) => "unsupported-format",
             Self::Store(Error::DstExists) => "destination-exists",
+            Self::Store(Error::Interrupted { .. }) => "interrupted",
             _ => match self.exit_code() {
                 1 => "not-found",
                 2 => "usage",

@@ -5,10 +5,10 @@
 
 mod args;
 mod batch;
+mod codecache;
 mod commands;
 mod disk;
 mod failure;
-mod interim;
 mod jsonl;
 mod keys;
 mod limits;

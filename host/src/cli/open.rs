@@ -5,13 +5,16 @@
 
 use std::path::PathBuf;
 
-use holt_engine::db::Options;
+use holt_engine::db::{Options, Tree};
 use holt_engine::error::Error;
 use holt_host::api::Store;
+use holt_host::native::NativeStore;
+use holt_host::sandbox::{SandboxConfig, SandboxStore};
 use holt_native_store::{FileMode, FileOptions, FileStore};
 
 use super::Context;
 use super::args::EngineChoice;
+use super::codecache;
 use super::failure::Failure;
 use super::output::say;
 
@@ -65,8 +68,15 @@ pub fn open(context: &Context, access: Access) -> Result<Opened, Failure> {
     let created = files.created();
     let options = Options { read_only: access == Access::Read, ..Options::default() };
     let store: Box<dyn Store> = match context.engine {
-        EngineChoice::Native => super::interim::open(files, options)?,
-        EngineChoice::Sandbox => super::interim::open(files, options)?,
+        EngineChoice::Native => {
+            let tree = Tree::open_with_devices(files.blobs, Some(files.log), options)?;
+            Box::new(NativeStore::new(tree))
+        }
+        EngineChoice::Sandbox => {
+            let config =
+                SandboxConfig { compile_cache: codecache::directory(), ..SandboxConfig::default() };
+            Box::new(SandboxStore::open(files.blobs, files.log, options, config)?)
+        }
     };
     if created {
         say(format_args!("created a store in {}", dir.display()));

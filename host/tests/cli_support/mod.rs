@@ -82,6 +82,8 @@ impl Home {
         let mut command = bare();
         command.arg("--store").arg(self.store()).args(["--engine", self.engine]);
         command.args(["--wait", "0"]);
+        // The sandbox is compiled once for all tests.
+        command.env("XDG_CACHE_HOME", env!("CARGO_TARGET_TMPDIR"));
         // No test of one engine is served by the other.
         command.env("HOLT_ENGINES", self.engine);
         command

@@ -126,7 +126,10 @@ export interface FlatScanOptions extends ScanOptions {
   delimiter?: undefined;
 }
 
-/** How much one page may hold; `limit` is from 1 to `limits.pageEntries`, normally 1000. */
+/**
+ * How much one page may hold. `limit` is normally 1000; more than `limits.pageEntries` or
+ * `limits.pageBytes` is taken as those.
+ */
 export interface PageOptions extends ScanOptions {
   /** No further entry once this many bytes of keys and values are reached; normally 1 MiB. */
   maxBytes?: number | undefined;

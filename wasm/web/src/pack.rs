@@ -17,15 +17,17 @@ pub const ROLL_UP: u32 = u32::MAX;
 
 const OP_HEADER_BYTES: usize = 9;
 
+/// The version, key and value of an entry; no value for a roll-up.
+type Parts<'a> = (u64, &'a [u8], Option<&'a [u8]>);
+
 /// One entry of a page, of either kind of scan.
 pub trait Entry {
-    /// Version, key, and value; `None` for a roll-up. The outer `None` is an entry of a kind
-    /// this crate does not know.
-    fn parts(&self) -> Option<(u64, &[u8], Option<&[u8]>)>;
+    /// The parts; `None` for an entry of a kind this crate does not know.
+    fn parts(&self) -> Option<Parts<'_>>;
 }
 
 impl Entry for RangeEntry {
-    fn parts(&self) -> Option<(u64, &[u8], Option<&[u8]>)> {
+    fn parts(&self) -> Option<Parts<'_>> {
         match self {
             Self::Key { key, value, version } => Some((version.as_u64(), key, Some(value))),
             Self::CommonPrefix(prefix) => Some((0, prefix, None)),
@@ -35,7 +37,7 @@ impl Entry for RangeEntry {
 }
 
 impl Entry for KeyRangeEntry {
-    fn parts(&self) -> Option<(u64, &[u8], Option<&[u8]>)> {
+    fn parts(&self) -> Option<Parts<'_>> {
         match self {
             Self::Key { key, version } => Some((version.as_u64(), key, Some(&[]))),
             Self::CommonPrefix(prefix) => Some((0, prefix, None)),

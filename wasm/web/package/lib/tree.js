@@ -109,10 +109,10 @@ export class Tree {
     const wire = this.#live();
     const given = known(options, PAGE_OPTIONS, 'page');
     const { pageEntries, pageBytes } = home.info.limits;
-    const entries = whole(given.limit, 'limit', 1, pageEntries, STANDARD_PAGE_ENTRIES);
-    const bytes = whole(given.maxBytes, 'maxBytes', 1, pageBytes, STANDARD_PAGE_BYTES);
+    const entries = whole(given.limit, 'limit', 1, Infinity, STANDARD_PAGE_ENTRIES);
+    const bytes = whole(given.maxBytes, 'maxBytes', 1, Infinity, STANDARD_PAGE_BYTES);
     const spec = scanSpec(wire, given, flag(given.keysOnly, 'keysOnly'));
-    return decode(wire.page(spec, entries, bytes), spec.keysOnly);
+    return decode(wire.page(spec, Math.min(entries, pageEntries), Math.min(bytes, pageBytes)), spec.keysOnly);
   }
 
   compact() {

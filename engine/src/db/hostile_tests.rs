@@ -1,0 +1,169 @@
+//! Pages that are damaged under valid checksums: every call ends, with a typed error at worst.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::{Options, RangeEntry, Tree};
+use crate::device::{BlobOp, BlobStore, MemoryBlobStore, PageAt};
+use crate::error::Error;
+use crate::geometry::Geometry;
+use crate::ids::BlobId;
+use crate::limits::PAGE_BYTES;
+
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self, below: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % below
+    }
+}
+
+fn key(at: usize) -> Vec<u8> {
+    match at % 9 {
+        0 => alloc::format!("{}{at}", "l".repeat(1100)).into(),
+        1 => alloc::format!("m{}{at}", "n".repeat(300)).into(),
+        _ => alloc::format!("dir/{:02}/file-{at:06}", at % 7).into(),
+    }
+}
+
+fn value(at: usize) -> Vec<u8> {
+    alloc::vec![at as u8; if at % 11 == 0 { 1500 } else { 20 + at % 150 }]
+}
+
+struct Published {
+    root: Vec<u8>,
+    blobs: Vec<(BlobId, Vec<u8>, Vec<(u32, Vec<u8>)>)>,
+}
+
+fn published(records: usize) -> Published {
+    let blobs = store();
+    let tree = open(blobs.clone()).unwrap();
+    for at in 0..records {
+        tree.put(&key(at), &value(at)).unwrap();
+    }
+    tree.checkpoint().unwrap();
+    assert!(tree.verify().unwrap().is_clean());
+    let mut all = Vec::new();
+    for blob in blobs.list(None, usize::MAX).unwrap() {
+        let entry = blobs.entry(blob).unwrap().unwrap();
+        let read = |&page: &u32| {
+            let mut bytes = alloc::vec![0; PAGE_BYTES];
+            blobs.read(blob, page, &mut bytes).unwrap();
+            (page, bytes)
+        };
+        let pages = entry.pages.iter().map(read).collect();
+        all.push((blob, entry.meta, pages));
+    }
+    Published { root: blobs.root().unwrap(), blobs: all }
+}
+
+fn store() -> Arc<dyn BlobStore> {
+    Arc::new(MemoryBlobStore::new(Geometry::new(16 * 1024).unwrap(), [7; 16]))
+}
+
+fn open(blobs: Arc<dyn BlobStore>) -> crate::error::Result<Tree> {
+    Tree::open_with_devices(blobs, None, Options::default())
+}
+
+impl Published {
+    fn restore(&self, damage: impl Fn(BlobId, u32, &mut Vec<u8>)) -> Arc<dyn BlobStore> {
+        let blobs = store();
+        let mut ops = Vec::new();
+        for (blob, meta, pages) in &self.blobs {
+            let mut put = Vec::new();
+            for (page, bytes) in pages {
+                let mut bytes = bytes.clone();
+                damage(*blob, *page, &mut bytes);
+                let mut tickets = Vec::new();
+                blobs.stage(&bytes, &mut tickets).unwrap();
+                put.push(PageAt { page: *page, ticket: tickets[0] });
+            }
+            let (blob, meta) = (*blob, meta.clone());
+            ops.push(BlobOp::Put { blob, meta, pages: put, dropped: Vec::new() });
+        }
+        blobs.publish(&ops, &self.root).unwrap();
+        blobs
+    }
+}
+
+fn typed<T>(result: Result<T, Error>) -> Option<T> {
+    match result {
+        Ok(found) => Some(found),
+        Err(Error::Corrupt(_) | Error::Poisoned { .. } | Error::UnsupportedFormat { .. }) => None,
+        Err(other) => panic!("not an error for damage: {other}"),
+    }
+}
+
+/// Everything a caller can do; a scan must end after no more than twice the records.
+fn exercise(blobs: Arc<dyn BlobStore>, records: usize, random: &mut Random) {
+    let Some(tree) = typed(open(blobs)) else { return };
+    for at in (0..records).step_by(7) {
+        typed(tree.get(&key(at)));
+    }
+    typed(tree.get(b""));
+    typed(tree.get(b"d"));
+    let walk = tree.range().into_iter().take(2 * records + 10);
+    let mut before: Option<Vec<u8>> = None;
+    for entry in walk {
+        let Some(RangeEntry::Key { key, .. }) = typed(entry) else { break };
+        assert!(before.is_none_or(|before| before < key), "a scan went back");
+        before = Some(key);
+    }
+    let rolled = tree.scan(b"").start_after(b"dir/03/").delimiter(b'/').into_iter();
+    assert!(rolled.take(2 * records + 10).count() < 2 * records + 10);
+    typed(tree.verify());
+    for step in 0..40 {
+        let at = random.next(records + 50);
+        match step % 4 {
+            0 | 1 => drop(typed(tree.put(&key(at), &value(at + step)))),
+            2 => drop(typed(tree.delete(&key(at)))),
+            _ => drop(typed(tree.put(b"a", &value(step)))),
+        }
+    }
+    typed(tree.compact());
+    typed(tree.range().into_iter().try_for_each(|entry| entry.map(|_| ())));
+}
+
+/// One damaged page, at header fields, tables or anywhere.
+fn damage(bytes: &mut [u8], random: &mut Random) {
+    for _ in 0..1 + random.next(3) {
+        let at = match random.next(4) {
+            0 | 1 => 16 + random.next(16),
+            2 => 64 + random.next(400),
+            _ => random.next(PAGE_BYTES),
+        };
+        bytes[at] = match random.next(3) {
+            0 => bytes[at] ^ (1 << random.next(8)),
+            1 => bytes[at].wrapping_add(8),
+            _ => random.next(256) as u8,
+        };
+    }
+}
+
+#[test]
+fn damaged_pages_never_panic_or_hang() {
+    let records = 260;
+    let good = published(records);
+    let frames: Vec<(BlobId, u32)> = good
+        .blobs
+        .iter()
+        .filter(|(blob, ..)| !blob.is_extent())
+        .flat_map(|(blob, _, pages)| pages.iter().map(|(page, _)| (*blob, *page)))
+        .collect();
+    let rounds = std::env::var("HOLT_HOSTILE_ROUNDS").ok().and_then(|n| n.parse().ok());
+    for seed in 1..=rounds.unwrap_or(300usize) {
+        let mut random = Random((seed as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+        let target = frames[random.next(frames.len())];
+        let state = random.0;
+        let blobs = good.restore(|blob, page, bytes| {
+            if (blob, page) == target {
+                damage(bytes, &mut Random(state));
+            }
+        });
+        std::println!("seed {seed}: page {} of {}", target.1, target.0);
+        exercise(blobs, records, &mut random);
+    }
+}
