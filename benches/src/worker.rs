@@ -12,6 +12,7 @@ use crate::engine::{self, Engine, Kind, ListFrom, Setup};
 use crate::limits::{CHUNK_RECORDS, LIST_ENTRIES, LOAD_BATCH_RECORDS, ROUND_LISTS, VERIFY_RECORDS};
 use crate::measure::{Usage, allocated_bytes, cpu_nanos, page_cache_bytes};
 use crate::protocol::{Answer, Ask, Outcome, Step};
+use crate::runner::Scratch;
 use crate::workload::{Chunk, ObjStore, Sequence, Workload, mix};
 use crate::{Failure, Result};
 
@@ -350,6 +351,7 @@ fn say(answer: &Answer) {
 /// Runs one engine in this process and prints what each step took.
 pub fn solo(solo: &Solo) -> Result<()> {
     let kind = engine::kind(&solo.engine)?;
+    let _scratch = Scratch::new(&solo.shape);
     let setup = crate::runner::setup(&solo.shape, kind.name)?;
     println!("{}", (kind.settings)(&setup));
     let mut steps = vec![Step::Open, Step::Load];
@@ -357,7 +359,7 @@ pub fn solo(solo: &Solo) -> Result<()> {
         let word = format!("\"{}\"", name.trim());
         steps.push(serde_json::from_str(&word).map_err(|_| format!("no step {name}"))?);
     }
-    let mut session = Session::new(kind, setup.clone());
+    let mut session = Session::new(kind, setup);
     for step in steps {
         let rounded = matches!(step, Step::Get | Step::Miss | Step::Put | Step::List);
         for round in 0..if rounded { solo.shape.rounds } else { 1 } {
@@ -369,8 +371,8 @@ pub fn solo(solo: &Solo) -> Result<()> {
             );
         }
     }
-    if let Some(engine) = session.engine {
-        engine.close()?;
+    match session.engine {
+        Some(engine) => engine.close(),
+        None => Ok(()),
     }
-    Ok(std::fs::remove_dir_all(&setup.dir)?)
 }

@@ -149,15 +149,19 @@ impl Report {
         Some(&taken.find(|taken| taken.engine == *ours && taken.step == step)?.outcome)
     }
 
-    /// Makes the rows, writes `results.json` and `results.md` and prints the latter.
+    /// Makes the rows and writes `results.json` and `results.md`.
     pub fn keep(&mut self, out: &Path) -> Result<()> {
         self.results = cells::rows(self);
         let text = markdown::render(self);
         fs::create_dir_all(out)?;
         fs::write(out.join("results.json"), serde_json::to_string_pretty(self)?)?;
         fs::write(out.join("results.md"), &text)?;
-        print!("{text}");
         Ok(())
+    }
+
+    /// Prints the tables.
+    pub fn show(&self) {
+        print!("{}", markdown::render(self));
     }
 }
 
@@ -166,7 +170,7 @@ pub fn again(from: &cli::Report) -> Result<()> {
     let text = fs::read_to_string(&from.results)
         .map_err(|error| format!("cannot read {}: {error}", from.results.display()))?;
     let report: Report = serde_json::from_str(&text)?;
-    print!("{}", markdown::render(&report));
+    report.show();
     Ok(())
 }
 

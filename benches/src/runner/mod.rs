@@ -23,7 +23,7 @@ use progress::Progress;
 
 /// The set-up of one engine of a run: an empty directory and everything else it must know.
 pub fn setup(shape: &Shape, engine: &str) -> Result<Setup> {
-    let dir = shape.dir.join(format!("run-{}", std::process::id())).join(engine);
+    let dir = Scratch::path(shape).join(engine);
     if dir.exists() {
         fs::remove_dir_all(&dir)?;
     }
@@ -44,7 +44,18 @@ pub fn setup(shape: &Shape, engine: &str) -> Result<Setup> {
 }
 
 /// The data of a run, removed when it ends.
-struct Scratch(PathBuf);
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    /// Of the run in this process.
+    pub fn new(shape: &Shape) -> Self {
+        Self(Self::path(shape))
+    }
+
+    fn path(shape: &Shape) -> PathBuf {
+        shape.dir.join(format!("run-{}", std::process::id()))
+    }
+}
 
 impl Drop for Scratch {
     fn drop(&mut self) {
@@ -82,7 +93,7 @@ struct Run<'a> {
 /// Runs `load` and prints and keeps its report.
 pub fn load(load: &Load) -> Result<()> {
     let kinds = chosen(load)?;
-    let _scratch = Scratch(load.shape.dir.join(format!("run-{}", std::process::id())));
+    let _scratch = Scratch::new(&load.shape);
     let mut run = Run { load, report: Report::new(load), progress: Progress::new() };
     let mut lanes = Vec::new();
     for kind in kinds {
@@ -110,7 +121,7 @@ pub fn load(load: &Load) -> Result<()> {
         }
     }
     run.progress.finish();
-    run.report.keep(&load.out)?;
+    run.report.show();
     match run.report.failure() {
         Some(failure) => Err(failure.into()),
         None => Ok(()),
@@ -140,12 +151,21 @@ impl Run<'_> {
         match answer {
             Ok(outcome) => {
                 self.report.took(Taken { engine: lane.kind.name.into(), step, round, outcome });
+                self.keep();
             }
             Err(error) => {
                 self.report.failed(&lane.kind, &format!("{step:?}"), error.to_string());
+                self.keep();
                 // Its process is of no more use; dropping the child ends it.
                 lane.child = None;
             }
+        }
+    }
+
+    /// Keeps what is known so far: a run that is stopped leaves what it found.
+    fn keep(&mut self) {
+        if let Err(error) = self.report.keep(&self.load.out) {
+            self.progress.say(&format!("cannot keep the results: {error}"));
         }
     }
 

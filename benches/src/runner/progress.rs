@@ -41,6 +41,11 @@ impl Progress {
         self.bar.set_position(done);
     }
 
+    /// Says something above the line.
+    pub fn say(&self, words: &str) {
+        self.bar.suspend(|| eprintln!("holt-benches: {words}"));
+    }
+
     /// Everything is done.
     pub fn finish(&mut self) {
         self.bar.finish_and_clear();
