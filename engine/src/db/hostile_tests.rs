@@ -34,11 +34,11 @@ fn value(at: usize) -> Vec<u8> {
 }
 
 /// A blob: its metadata and its pages by number.
-type Published = (BlobId, Vec<u8>, Vec<(u32, Vec<u8>)>);
+type Blob = (BlobId, Vec<u8>, Vec<(u32, Vec<u8>)>);
 
 struct Published {
     root: Vec<u8>,
-    blobs: Vec<Published>,
+    blobs: Vec<Blob>,
 }
 
 fn published(records: usize) -> Published {
