@@ -143,9 +143,8 @@ fn a_put_stopped_anywhere_is_all_or_nothing() {
             Err(error) => {
                 stopped += 1;
                 unknown += u32::from(outcome_unknown(&error));
-                match found {
-                    Some(found) => assert!(outcome_unknown(&error) && found == value),
-                    None => {}
+                if let Some(found) = found {
+                    assert!(outcome_unknown(&error) && found == value);
                 }
             }
         }
