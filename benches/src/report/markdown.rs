@@ -97,8 +97,10 @@ impl Page<'_> {
         if row.cut && beyond.is_some() && self.report.cap_ratio > 0.0 {
             text = format!(">{}x: {text}", self.report.cap_ratio);
         }
-        if row.cut {
+        if row.n < self.report.records {
             let _ = write!(text, " at {}", grouped(row.n as f64));
+        } else if row.cut {
+            text.push_str(", cut short");
         }
         text
     }
@@ -128,7 +130,7 @@ impl Page<'_> {
                 writeln!(out, "  - failed in step {step}: {why}")?;
             }
         }
-        if self.report.results.iter().any(|row| row.cut) {
+        if self.report.results.iter().any(|row| row.n < self.report.records) {
             writeln!(
                 out,
                 "- A figure \"at\" a number of records is of a load that was stopped there; the \
