@@ -60,7 +60,12 @@ impl AnchorList {
 
     /// Adds `anchor` at the end, as [`Self::insert`] does.
     pub fn push(&mut self, anchor: &[u8]) -> bool {
-        self.insert(self.len(), anchor)
+        if self.len() >= MAX_ANCHORS || anchor.len() > MAX_ANCHOR_BYTES {
+            return false;
+        }
+        self.bytes.extend_from_slice(anchor);
+        self.ends.push(self.bytes.len());
+        true
     }
 
     /// Takes the anchor at `ordinal` out. Returns false when there is none.

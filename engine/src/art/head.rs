@@ -5,7 +5,10 @@
 //! frame's prefix; an anchor longer than [`ANCHOR_HEAD_BYTES`] is routed by its head, and ties
 //! are settled by the whole key in its extent.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
+
+use smallvec::SmallVec;
 
 use crate::error::CorruptionClass;
 use crate::frame::bound::Edge;
@@ -40,8 +43,9 @@ const HIGH_LONG: u8 = 4;
 /// Where the keys of one page start, relative to the frame's prefix.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Anchor {
-    /// The anchor, or its first [`ANCHOR_HEAD_BYTES`].
-    pub bytes: Vec<u8>,
+    /// The anchor, or its first [`ANCHOR_HEAD_BYTES`]. Most are short: a head taken apart and
+    /// built anew costs no allocation for them.
+    pub bytes: SmallVec<[u8; 32]>,
     /// The whole absolute key of a longer one.
     pub long: Option<LongKey>,
 }
@@ -116,7 +120,7 @@ impl Head {
     }
 
     /// The page's bytes, or `None` if they do not fit.
-    pub fn build(&self, frame: u32, lsn: Lsn) -> Option<Page> {
+    pub fn build(&self, frame: u32, lsn: Lsn) -> Option<Box<Page>> {
         let mut groups: Vec<&[u8]> = Vec::with_capacity(self.anchors.len());
         let mut firsts: Vec<u8> = Vec::with_capacity(self.anchors.len());
         for (ordinal, anchor) in self.anchors.iter().enumerate() {

@@ -1,5 +1,6 @@
 //! What a running cut needs of pages that have changed since.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 
 use super::{Cache, ExtentSlot};
@@ -10,7 +11,7 @@ use crate::node::{Miss, Page};
 /// A page as it was at the cut.
 pub enum PreImage {
     /// Its bytes.
-    Page(Page),
+    Page(Box<Page>),
     /// It had been staged before the cut and not changed since.
     Staged(Ticket),
 }
@@ -60,12 +61,13 @@ impl Cache {
 
     /// Keeps a page that the running cut still has to write and that is about to change.
     pub(super) fn keep_pre_image(&mut self, frame: u32, page: u8) -> Result<(), Miss> {
-        let slot = self.slot_mut(frame, page)?;
-        slot.pending = false;
-        let image = match (slot.staged.take(), &slot.page) {
-            (Some(ticket), _) => PreImage::Staged(ticket),
-            (None, Some(page)) => PreImage::Page(page.clone()),
-            (None, None) => return Err(Miss::Page { frame, page }),
+        let control = self.control(frame)?;
+        control.pending.take(page);
+        let handle = control.handle(page);
+        let image = match control.staged.remove(&page) {
+            Some(ticket) => PreImage::Staged(ticket),
+            None if handle.is_some() => PreImage::Page(Box::new(self.slab.get(handle).clone())),
+            None => return Err(Miss::Page { frame, page }),
         };
         if matches!(image, PreImage::Page(_)) {
             self.used += PAGE_BYTES as u64;

@@ -46,7 +46,7 @@ impl Cache {
         let mut ring = core::mem::take(&mut self.ring);
         ring.sort_unstable();
         ring.dedup();
-        ring.retain(|&(frame, page)| self.slot_mut(frame, page).is_ok_and(|s| s.page.is_some()));
+        ring.retain(|&(frame, page)| self.frame(frame).is_ok_and(|f| f.resident.has(page)));
         self.ring = ring;
     }
 
@@ -65,24 +65,25 @@ impl Cache {
             self.hand %= self.ring.len();
             let (frame, page) = self.ring[self.hand];
             let read_only = self.read_only;
-            let Ok(slot) = self.slot_mut(frame, page) else {
+            let Ok(control) = self.control(frame) else {
                 self.ring.swap_remove(self.hand);
                 continue;
             };
-            if slot.page.is_none() {
+            let unwritten = control.dirty.has(page) && !control.staged.contains_key(&page);
+            if !control.resident.has(page) {
                 self.ring.swap_remove(self.hand);
-            } else if slot.referenced.take() || (read_only && slot.dirty && slot.staged.is_none()) {
+            } else if control.take_use(page) || (read_only && unwritten) {
                 self.hand += 1;
-            } else if slot.dirty && slot.staged.is_none() {
+            } else if unwritten {
                 batch.push((frame, page));
                 self.hand += 1;
                 if batch.len() == STAGE_PAGES {
                     self.stage_out(&mut batch)?;
                 }
             } else {
-                slot.page = None;
+                self.expel(frame, page);
+                self.retire(frame);
                 self.ring.swap_remove(self.hand);
-                self.used -= PAGE_BYTES as u64;
                 self.counters.evictions += 1;
             }
         }
@@ -106,11 +107,10 @@ impl Cache {
         let mut tickets = Vec::with_capacity(batch.len());
         self.blobs.stage(&bytes, &mut tickets)?;
         for (&(frame, page), ticket) in batch.iter().zip(tickets) {
-            if let Ok(slot) = self.slot_mut(frame, page) {
-                slot.staged = Some(ticket);
-                slot.page = None;
+            if let Ok(control) = self.control(frame) {
+                control.staged.insert(page, ticket);
             }
-            self.used -= PAGE_BYTES as u64;
+            self.expel(frame, page);
             self.counters.evictions += 1;
             self.counters.staged_evictions += 1;
         }

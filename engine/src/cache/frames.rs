@@ -1,13 +1,14 @@
-//! Control blocks: one for each frame that was looked at.
+//! Control blocks: one for each frame that has pages in memory or changes to write.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
-use core::sync::atomic::{AtomicBool, Ordering};
+use alloc::collections::BTreeMap;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::Cache;
+use super::slab::Handle;
 use crate::frame::{FrameMeta, PageSet};
 use crate::ids::{BlobId, Ticket, TreeId};
-use crate::limits::PAGE_BYTES;
+use crate::limits::{MAX_ANCHORS, PAGE_BYTES};
 use crate::node::{Miss, Page};
 
 /// Whether something was used since the clock's hand last passed.
@@ -29,41 +30,129 @@ impl Referenced {
     }
 }
 
-/// One page of a frame: in memory, staged or published.
-#[derive(Default)]
-pub struct PageSlot {
-    /// The page, if it is in memory.
-    pub page: Option<Page>,
-    /// Where its newest content was staged, if it was and is not published.
-    pub staged: Option<Ticket>,
-    /// Whether it differs from the published state.
-    pub dirty: bool,
-    /// Whether the running cut still has to write it.
-    pub pending: bool,
-    /// Whether `staged` belongs to the running cut.
-    pub owned: bool,
-    /// For the clock.
-    pub referenced: Referenced,
+const WORD: usize = u32::BITS as usize;
+
+/// [`Referenced`] for each page of a frame.
+#[derive(Debug, Default)]
+struct Uses([AtomicU32; (MAX_ANCHORS + 1) / WORD]);
+
+impl Uses {
+    #[inline]
+    fn touch(&self, page: u8) {
+        let (word, bit) = (&self.0[usize::from(page) / WORD], 1 << (usize::from(page) % WORD));
+        if word.load(Ordering::Relaxed) & bit == 0 {
+            word.fetch_or(bit, Ordering::Relaxed);
+        }
+    }
+
+    fn take(&mut self, page: u8) -> bool {
+        let word = self.0[usize::from(page) / WORD].get_mut();
+        let bit = 1 << (usize::from(page) % WORD);
+        let used = *word & bit != 0;
+        *word &= !bit;
+        used
+    }
 }
 
 /// The control block of a frame.
 pub struct Frame {
+    /// Where its pages are in memory, page 0 first.
+    handles: [Handle; MAX_ANCHORS + 1],
+    uses: Uses,
     /// What the manifest keeps of it.
     pub meta: FrameMeta,
-    /// Its pages, page 0 first.
-    pub slots: Vec<PageSlot>,
+    /// Pages in memory.
+    pub resident: PageSet,
+    /// Pages that differ from the published state.
+    pub dirty: PageSet,
+    /// Pages that the running cut still has to write.
+    pub pending: PageSet,
+    /// Pages whose staged place belongs to the running cut.
+    pub owned: PageSet,
     /// Pages that stopped to exist since the last cut.
     pub dropped: PageSet,
+    /// Where the newest content of a page was staged, if it was and is not published.
+    pub staged: BTreeMap<u8, Ticket>,
+    /// Whether the next cut publishes something of it.
+    pub listed: bool,
+}
+
+/// Memory that one control block takes.
+pub(super) const FRAME_COST: u64 = size_of::<Frame>() as u64;
+
+impl Frame {
+    fn new(meta: FrameMeta) -> Self {
+        Self {
+            handles: [Handle::NONE; MAX_ANCHORS + 1],
+            uses: Uses::default(),
+            meta,
+            resident: PageSet::default(),
+            dirty: PageSet::default(),
+            pending: PageSet::default(),
+            owned: PageSet::default(),
+            dropped: PageSet::default(),
+            staged: BTreeMap::new(),
+            listed: false,
+        }
+    }
+
+    #[inline]
+    pub(super) fn handle(&self, page: u8) -> Handle {
+        self.handles.get(usize::from(page)).copied().unwrap_or(Handle::NONE)
+    }
+
+    pub(super) fn take_use(&mut self, page: u8) -> bool {
+        self.uses.take(page)
+    }
+
+    /// Whether the manifest says all there is to know about it.
+    fn is_idle(&self) -> bool {
+        self.resident.is_empty() && !self.listed && self.staged.is_empty()
+    }
+}
+
+/// A loaded frame, for lookups.
+#[derive(Clone, Copy)]
+pub struct FrameView<'a> {
+    cache: &'a Cache,
+    frame: &'a Frame,
+    number: u32,
+}
+
+impl<'a> FrameView<'a> {
+    /// A page for reading.
+    #[inline]
+    pub fn page(self, page: u8) -> Result<&'a Page, Miss> {
+        let handle = self.frame.handle(page);
+        if !handle.is_some() {
+            return Err(Miss::Page { frame: self.number, page });
+        }
+        self.frame.uses.touch(page);
+        Ok(self.cache.slab.get(handle))
+    }
 }
 
 impl Cache {
+    /// A frame's pages, for several lookups.
+    #[inline]
+    pub fn view(&self, number: u32) -> Result<FrameView<'_>, Miss> {
+        Ok(FrameView { cache: self, frame: self.frame(number)?, number })
+    }
+
     pub(super) fn put_frame(&mut self, number: u32, meta: FrameMeta) {
         let index = number as usize;
         if self.frames.len() <= index {
             self.frames.resize_with(index + 1, || None);
         }
-        let slots = (0..self.geometry.pages()).map(|_| PageSlot::default()).collect();
-        self.frames[index] = Some(Box::new(Frame { meta, slots, dropped: PageSet::default() }));
+        if self.frames[index].replace(Box::new(Frame::new(meta))).is_none() {
+            self.used += FRAME_COST;
+        }
+    }
+
+    fn take_frame(&mut self, number: u32) {
+        if let Some(Some(_)) = self.frames.get_mut(number as usize).map(Option::take) {
+            self.used -= FRAME_COST;
+        }
     }
 
     /// A new frame without pages.
@@ -71,49 +160,107 @@ impl Cache {
         let number = self.next_frame;
         self.next_frame += 1;
         self.put_frame(number, FrameMeta { tree, level, live: 0, lsn: self.lsn });
-        self.dirty_frames.insert(number);
+        self.list(number);
         number
     }
 
-    /// Gets a slot ready to change: keeps what a cut needs, gives back what nobody does.
-    pub(super) fn before_change(
-        &mut self,
-        frame: u32,
-        page: u8,
-        must_exist: bool,
-    ) -> Result<(), Miss> {
-        let miss = Miss::Page { frame, page };
-        let control = self.frames.get_mut(frame as usize).and_then(|frame| frame.as_deref_mut());
-        let slot = control.and_then(|frame| frame.slots.get_mut(usize::from(page))).ok_or(miss)?;
-        if must_exist && slot.page.is_none() {
-            return Err(miss);
+    /// Notes that the next cut has something to publish of a frame.
+    fn list(&mut self, number: u32) {
+        if let Some(Some(frame)) = self.frames.get_mut(number as usize)
+            && !frame.listed
+        {
+            frame.listed = true;
+            self.dirty_frames.push(number);
         }
-        if slot.pending {
+    }
+
+    /// The control block of a frame that is loaded.
+    #[inline]
+    pub fn frame(&self, frame: u32) -> Result<&Frame, Miss> {
+        match self.frames.get(frame as usize) {
+            Some(Some(found)) => Ok(found),
+            _ => Err(Miss::Page { frame, page: 0 }),
+        }
+    }
+
+    pub(super) fn control(&mut self, frame: u32) -> Result<&mut Frame, Miss> {
+        match self.frames.get_mut(frame as usize) {
+            Some(Some(found)) => Ok(found),
+            _ => Err(Miss::Page { frame, page: 0 }),
+        }
+    }
+
+    /// The control block of a frame that is loaded, to change its metadata.
+    pub fn frame_mut(&mut self, frame: u32) -> Result<&mut Frame, Miss> {
+        self.list(frame);
+        self.control(frame)
+    }
+
+    /// Gets a page ready to change: keeps what a cut needs, gives back what nobody does, stamps
+    /// the frame.
+    pub(super) fn before_change(&mut self, frame: u32, page: u8) -> Result<(), Miss> {
+        if self.control(frame)?.pending.has(page) {
             self.keep_pre_image(frame, page)?;
         }
-        let slot = self.slot_mut(frame, page)?;
-        let (staged, owned) = (slot.staged.take(), core::mem::take(&mut slot.owned));
-        let clean = !core::mem::replace(&mut slot.dirty, true);
+        let lsn = self.lsn;
+        let control = self.frame_mut(frame)?;
+        control.meta.lsn = lsn;
+        let owned = control.owned.has(page);
+        control.owned.take(page);
+        let staged = match control.staged.is_empty() {
+            true => None,
+            false => control.staged.remove(&page),
+        };
+        let clean = !control.dirty.has(page);
+        control.dirty.add(page);
         self.released.extend(staged.filter(|_| !owned));
         self.dirty_pages += u64::from(clean);
         Ok(())
     }
 
-    pub(super) fn slot_mut(&mut self, frame: u32, page: u8) -> Result<&mut PageSlot, Miss> {
-        let control = self.frames.get_mut(frame as usize).and_then(|frame| frame.as_deref_mut());
-        let slot = control.and_then(|frame| frame.slots.get_mut(usize::from(page)));
-        slot.ok_or(Miss::Page { frame, page })
+    /// Puts a page that is not there into memory.
+    pub(super) fn admit(&mut self, frame: u32, number: u8, page: &Page) -> Result<(), Miss> {
+        let handle = self.slab.put(page);
+        let Ok(control) = self.control(frame) else {
+            self.slab.give(handle);
+            return Err(Miss::Page { frame, page: number });
+        };
+        control.handles[usize::from(number)] = handle;
+        control.resident.add(number);
+        control.uses.touch(number);
+        self.used += PAGE_BYTES as u64;
+        self.ring.push((frame, number));
+        Ok(())
+    }
+
+    /// Takes a page out of memory; its place in the ring stays until the hand finds it gone.
+    pub(super) fn expel(&mut self, frame: u32, page: u8) {
+        let Ok(control) = self.control(frame) else { return };
+        let handle = control.handle(page);
+        if handle.is_some() {
+            control.handles[usize::from(page)] = Handle::NONE;
+            control.resident.take(page);
+            self.slab.give(handle);
+            self.used -= PAGE_BYTES as u64;
+        }
+    }
+
+    /// Gives a control block back that says nothing any more. While a cut runs, the manifest
+    /// may be behind it.
+    pub(super) fn retire(&mut self, frame: u32) {
+        if self.cut.is_none() && self.frame(frame).is_ok_and(Frame::is_idle) {
+            self.take_frame(frame);
+        }
     }
 
     /// Removes a page from its frame.
     pub fn drop_page(&mut self, frame: u32, page: u8) -> Result<(), Miss> {
-        self.before_change(frame, page, false)?;
-        let slot = self.slot_mut(frame, page)?;
-        slot.dirty = false;
-        let held = slot.page.take().is_some();
+        self.before_change(frame, page)?;
+        self.expel(frame, page);
+        let control = self.control(frame)?;
+        control.dirty.take(page);
+        control.dropped.add(page);
         self.dirty_pages -= 1;
-        self.used -= u64::from(held) * PAGE_BYTES as u64;
-        self.frame_mut(frame)?.dropped.add(page);
         Ok(())
     }
 
@@ -122,14 +269,8 @@ impl Cache {
         for page in 0..self.geometry.pages() {
             self.drop_page(frame, page as u8)?;
         }
-        self.frames[frame as usize] = None;
-        self.dirty_frames.remove(&frame);
+        self.take_frame(frame);
         self.deleted.insert(BlobId::frame(frame));
         Ok(())
-    }
-
-    /// Frames with a control block.
-    pub fn loaded_frames(&self) -> impl Iterator<Item = (u32, &Frame)> {
-        (0u32..).zip(&self.frames).filter_map(|(at, frame)| Some((at, frame.as_deref()?)))
     }
 }

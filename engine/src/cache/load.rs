@@ -45,31 +45,27 @@ impl Cache {
             self.put_frame(frame, meta);
         }
         let blobs = Arc::clone(&self.blobs);
-        let Ok(slot) = self.slot_mut(frame, page) else {
+        let Ok(control) = self.control(frame) else {
             return damage(CorruptionClass::Reachability, "reference to a page that cannot be");
         };
-        if slot.page.is_some() {
+        if control.resident.has(page) {
             return Ok(());
         }
-        let mut bytes = Box::new([0; PAGE_BYTES]);
-        match slot.staged {
-            Some(ticket) => blobs.read_staged(ticket, &mut bytes[..])?,
-            None => match blobs.read(blob, u32::from(page), &mut bytes[..]) {
+        let mut loaded = Box::new(Page::blank());
+        match control.staged.get(&page) {
+            Some(&ticket) => blobs.read_staged(ticket, loaded.bytes_mut())?,
+            None => match blobs.read(blob, u32::from(page), loaded.bytes_mut()) {
                 Err(Error::NotFound) => {
                     return damage(CorruptionClass::Reachability, "reference to a missing page");
                 }
                 other => other?,
             },
         }
-        let Some(loaded) = Page::from_bytes(bytes) else {
+        if !loaded.has_kind() {
             return damage(CorruptionClass::PageLayout, "unknown kind of page");
-        };
+        }
         check_page(&loaded, frame, page, self.geometry.pages())?;
-        let slot = self.slot_mut(frame, page).map_err(|_| Error::NotFound)?;
-        slot.page = Some(loaded);
-        slot.referenced.touch();
-        self.used += PAGE_BYTES as u64;
-        self.ring.push((frame, page));
+        self.admit(frame, page, &loaded).map_err(|_| Error::NotFound)?;
         self.counters.misses += 1;
         Ok(())
     }

@@ -12,6 +12,7 @@ mod extents;
 mod frames;
 mod load;
 mod plan;
+mod slab;
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -22,13 +23,13 @@ use crate::device::BlobStore;
 use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::ids::{BlobId, Lsn, Ticket};
-use crate::limits::PAGE_BYTES;
 use crate::node::{Miss, Page};
+use slab::Slab;
 
 pub use cut::{PreImage, PreImages};
 pub use evict::padded;
 pub use extents::ExtentSlot;
-pub use frames::{Frame, PageSlot};
+pub use frames::{Frame, FrameView};
 pub use plan::{CutPage, CutPlan, FramePlan};
 
 /// Figures of the cache since opening.
@@ -49,6 +50,7 @@ pub struct Cache {
     blobs: Arc<dyn BlobStore>,
     geometry: Geometry,
     frames: Vec<Option<Box<Frame>>>,
+    slab: Slab,
     extents: BTreeMap<u64, ExtentSlot>,
     extent_hand: u64,
     ring: Vec<(u32, u8)>,
@@ -56,7 +58,8 @@ pub struct Cache {
     used: u64,
     budget: u64,
     dirty_pages: u64,
-    dirty_frames: BTreeSet<u32>,
+    /// Frames with something to publish, each once, in no order; some may be gone.
+    dirty_frames: Vec<u32>,
     dirty_extents: BTreeSet<u64>,
     deleted: BTreeSet<BlobId>,
     released: Vec<Ticket>,
@@ -78,6 +81,7 @@ impl Cache {
             geometry: blobs.geometry(),
             blobs,
             frames: Vec::new(),
+            slab: Slab::default(),
             extents: BTreeMap::new(),
             extent_hand: 0,
             ring: Vec::new(),
@@ -85,7 +89,7 @@ impl Cache {
             used: 0,
             budget,
             dirty_pages: 0,
-            dirty_frames: BTreeSet::new(),
+            dirty_frames: Vec::new(),
             dirty_extents: BTreeSet::new(),
             deleted: BTreeSet::new(),
             released: Vec::new(),
@@ -142,61 +146,39 @@ impl Cache {
     /// A page for reading.
     #[inline]
     pub fn page(&self, frame: u32, page: u8) -> Result<&Page, Miss> {
-        let slot = self
-            .frames
-            .get(frame as usize)
-            .and_then(|frame| frame.as_ref())
-            .and_then(|frame| frame.slots.get(usize::from(page)));
-        match slot {
-            Some(PageSlot { page: Some(page), referenced, .. }) => {
-                referenced.touch();
-                Ok(page)
-            }
-            _ => Err(Miss::Page { frame, page }),
+        match self.view(frame) {
+            Ok(view) => view.page(page),
+            Err(_) => Err(Miss::Page { frame, page }),
         }
-    }
-
-    /// The control block of a frame that is loaded.
-    pub fn frame(&self, frame: u32) -> Result<&Frame, Miss> {
-        let found = self.frames.get(frame as usize).and_then(|frame| frame.as_deref());
-        found.ok_or(Miss::Page { frame, page: 0 })
-    }
-
-    /// The control block of a frame that is loaded, to change its metadata.
-    pub fn frame_mut(&mut self, frame: u32) -> Result<&mut Frame, Miss> {
-        self.dirty_frames.insert(frame);
-        let found = self.frames.get_mut(frame as usize).and_then(|frame| frame.as_deref_mut());
-        found.ok_or(Miss::Page { frame, page: 0 })
     }
 
     /// A page for changing: keeps its pre-image if a cut needs it, stamps it, marks it dirty.
     pub fn page_mut(&mut self, frame: u32, page: u8) -> Result<&mut Page, Miss> {
-        let lsn = self.lsn;
-        self.before_change(frame, page, true)?;
-        let control = self.frame_mut(frame)?;
-        control.meta.lsn = lsn;
-        let slot = control.slots.get_mut(usize::from(page));
-        let found = slot.and_then(|slot| slot.page.as_mut());
-        let found = found.ok_or(Miss::Page { frame, page })?;
-        found.set_lsn(lsn);
+        let handle = self.frame(frame)?.handle(page);
+        if !handle.is_some() {
+            return Err(Miss::Page { frame, page });
+        }
+        self.before_change(frame, page)?;
+        let found = self.slab.get_mut(handle);
+        found.set_lsn(self.lsn);
         Ok(found)
     }
 
     /// Gives a page new content as a whole.
-    pub fn install(&mut self, frame: u32, number: u8, mut page: Page) -> Result<(), Miss> {
+    pub fn install(&mut self, frame: u32, number: u8, page: &Page) -> Result<(), Miss> {
+        self.before_change(frame, number)?;
+        let control = self.control(frame)?;
+        control.dropped.take(number);
+        let mut handle = control.handle(number);
+        if handle.is_some() {
+            self.slab.get_mut(handle).bytes_mut().copy_from_slice(page.bytes());
+        } else {
+            self.admit(frame, number, page)?;
+            handle = self.frame(frame)?.handle(number);
+        }
+        let page = self.slab.get_mut(handle);
         page.set_lsn(self.lsn);
         page.set_identity(frame, number);
-        self.before_change(frame, number, false)?;
-        let lsn = self.lsn;
-        let control = self.frame_mut(frame)?;
-        control.meta.lsn = lsn;
-        control.dropped.take(number);
-        let slot = &mut control.slots[usize::from(number)];
-        let fresh = slot.page.replace(page).is_none();
-        if fresh {
-            self.used += PAGE_BYTES as u64;
-            self.ring.push((frame, number));
-        }
         Ok(())
     }
 }

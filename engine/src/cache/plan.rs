@@ -1,5 +1,6 @@
 //! A cut as the cache sees it: which pages it must write, and handing them out.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -41,7 +42,7 @@ pub enum CutPage<'a> {
     /// It must be staged: as it is now.
     Live(&'a Page),
     /// It must be staged: as it was.
-    Kept(Page),
+    Kept(Box<Page>),
 }
 
 impl Cache {
@@ -63,17 +64,14 @@ impl Cache {
         }
         for frame in core::mem::take(&mut self.dirty_frames) {
             let Some(Some(control)) = self.frames.get_mut(frame as usize) else { continue };
-            let mut entry = FramePlan {
+            control.listed = false;
+            control.pending = control.dirty;
+            let entry = FramePlan {
                 meta: control.meta,
+                pending: control.dirty,
                 dropped: core::mem::take(&mut control.dropped),
-                ..FramePlan::default()
+                staged: Vec::new(),
             };
-            for (page, slot) in (0u8..).zip(&mut control.slots) {
-                if slot.dirty {
-                    slot.pending = true;
-                    entry.pending.add(page);
-                }
-            }
             plan.frames.insert(frame, entry);
         }
         plan
@@ -86,23 +84,27 @@ impl Cache {
             Some(PreImage::Page(page)) => return Some(CutPage::Kept(page)),
             None => {}
         }
-        let slot = self.slot_mut(frame, page).ok()?;
-        match slot.staged {
-            Some(ticket) => Some(CutPage::Staged(ticket)),
-            None => slot.page.as_ref().map(CutPage::Live),
+        let control = self.frame(frame).ok()?;
+        match control.staged.get(&page) {
+            Some(&ticket) => Some(CutPage::Staged(ticket)),
+            None => {
+                let handle = control.handle(page);
+                handle.is_some().then(|| CutPage::Live(self.slab.get(handle)))
+            }
         }
     }
 
     /// A live page of the cut is staged: it is clean, and its ticket belongs to the cut.
     pub fn cut_wrote(&mut self, frame: u32, page: u8, ticket: Ticket) {
-        let Ok(slot) = self.slot_mut(frame, page) else { return };
-        if !slot.pending {
+        let Ok(control) = self.control(frame) else { return };
+        if !control.pending.has(page) {
             return;
         }
-        slot.pending = false;
-        slot.owned = true;
-        slot.staged = Some(ticket);
-        let was_dirty = core::mem::replace(&mut slot.dirty, false);
+        control.pending.take(page);
+        control.owned.add(page);
+        control.staged.insert(page, ticket);
+        let was_dirty = control.dirty.has(page);
+        control.dirty.take(page);
         self.dirty_pages -= u64::from(was_dirty);
     }
 
@@ -129,13 +131,12 @@ impl Cache {
     /// The cut is published: what it staged is read by name from now on.
     pub fn end_plan(&mut self, plan: &CutPlan) {
         for (&frame, entry) in &plan.frames {
+            let Ok(control) = self.control(frame) else { continue };
             for at in &entry.staged {
-                if let Ok(slot) = self.slot_mut(frame, at.page as u8)
-                    && slot.owned
-                    && slot.staged == Some(at.ticket)
-                {
-                    slot.owned = false;
-                    slot.staged = None;
+                let page = at.page as u8;
+                if control.owned.has(page) && control.staged.get(&page) == Some(&at.ticket) {
+                    control.owned.take(page);
+                    control.staged.remove(&page);
                 }
             }
         }
@@ -150,6 +151,9 @@ impl Cache {
             }
         }
         self.end_cut();
+        for &frame in plan.frames.keys() {
+            self.retire(frame);
+        }
     }
 
     /// Whether a published blob is on its way out.

@@ -1,12 +1,11 @@
 //! Writing and removing one record.
 
 use super::Forest;
-use crate::art::head::HeadView;
 use crate::error::Result;
 use crate::ids::TreeId;
 use crate::limits::LONG_KEY_HEAD_BYTES;
 use crate::node::record::{is_long, value_moves};
-use crate::node::{LongKey, Miss, Owned, Query, Record, Value, search};
+use crate::node::{LongKey, Miss, Owned, Record, Value, search};
 
 /// Where a record is, or belongs.
 #[derive(Clone, Copy, Debug)]
@@ -34,13 +33,10 @@ pub struct Previous {
 impl Forest {
     /// Where `key` is or belongs.
     pub fn place(&self, tree: TreeId, key: &[u8]) -> Result<Place, Miss> {
-        let leaf = self.descend(tree, key)?.leaf();
-        let prefix = HeadView(self.cache.page(leaf.frame, 0)?).prefix_len();
-        let page = self.cache.page(leaf.frame, leaf.page)?;
-        let query = Query { key, stripped: prefix };
-        let (slot, exact) = search::lower_bound(page, &query, &self.cache)?;
-        let stripped = prefix + page.prefix_len();
-        Ok(Place { frame: leaf.frame, page: leaf.page, slot, exact, stripped })
+        let leaf = self.leaf(tree, key)?;
+        let (slot, exact) = search::lower_bound(leaf.page, &leaf.query, &self.cache)?;
+        let stripped = leaf.query.stripped + leaf.page.prefix_len();
+        Ok(Place { frame: leaf.step.frame, page: leaf.step.page, slot, exact, stripped })
     }
 
     /// Makes room for a record and returns its place. Splits what is full; after `Ok`, a

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::Forest;
 use crate::art::head::HeadView;
 use crate::ids::TreeId;
-use crate::node::{Extents, Miss, Page, Query, Record, search};
+use crate::node::{Extents, Miss, Page, Record, search};
 
 /// A place between records, or on one. Valid until the tree changes.
 #[derive(Clone, Copy, Debug)]
@@ -47,11 +47,9 @@ impl Forest {
     /// A cursor on the first record not below `key` (above it, if `after`), or at the end of
     /// the page where it would be.
     pub fn seek(&self, tree: TreeId, key: &[u8], after: bool) -> Result<Cursor, Miss> {
-        let leaf = self.descend(tree, key)?.leaf();
-        let stripped = HeadView(self.cache.page(leaf.frame, 0)?).prefix_len();
-        let page = self.cache.page(leaf.frame, leaf.page)?;
-        let query = Query { key, stripped };
-        let (slot, exact) = search::lower_bound(page, &query, &self.cache)?;
+        let leaf = self.leaf(tree, key)?;
+        let (slot, exact) = search::lower_bound(leaf.page, &leaf.query, &self.cache)?;
+        let leaf = leaf.step;
         Ok(Cursor {
             tree,
             frame: leaf.frame,

@@ -1,5 +1,6 @@
 //! Thin pages and frames join their neighbours; frames are repacked.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::Forest;
@@ -99,7 +100,7 @@ impl Forest {
         let anchor = joined.anchors.remove(first + 1);
         let page = build_page(&joined, frame, first, &records, stripped)?;
         drop_anchor(&mut self.cache, &anchor);
-        self.cache.install(frame, joined.pages[first], page)?;
+        self.cache.install(frame, joined.pages[first], &page)?;
         self.cache.drop_page(frame, gone)?;
         self.install_head(frame, &joined)?;
         Ok(true)
@@ -220,7 +221,7 @@ impl Forest {
         heads: Vec<Head>,
         crossing: Option<(Step, usize)>,
         head: &Head,
-        pages: Vec<Page>,
+        pages: Vec<Box<Page>>,
         records: usize,
     ) -> Result<(), Miss> {
         for old in &heads {
@@ -234,7 +235,7 @@ impl Forest {
             }
         }
         for (&number, page) in head.pages.iter().zip(pages) {
-            self.cache.install(frames[0], number, page)?;
+            self.cache.install(frames[0], number, &page)?;
         }
         self.install_head(frames[0], head)?;
         self.cache.frame_mut(frames[0])?.meta.live = records as u32;

@@ -58,37 +58,72 @@ pub(super) fn child(record: &Record<'_>) -> Option<u32> {
     }
 }
 
+/// A page that a key leads to.
+#[derive(Clone, Copy)]
+pub struct Reached<'a> {
+    /// Where it is.
+    pub step: Step,
+    /// The page.
+    pub page: &'a Page,
+    /// The head of its frame.
+    pub head: HeadView<'a>,
+    /// What to look for on it.
+    pub query: Query<'a>,
+}
+
 impl Forest {
     /// The leaf page where `key` belongs, and the way there.
     pub fn descend(&self, tree: TreeId, key: &[u8]) -> Result<Path, Miss> {
         let mut path = Path::default();
+        self.walk(tree, key, |step| path.push(step))?;
+        Ok(path)
+    }
+
+    /// The leaf page where `key` belongs.
+    #[inline]
+    pub fn leaf<'a>(&'a self, tree: TreeId, key: &'a [u8]) -> Result<Reached<'a>, Miss> {
+        self.walk(tree, key, |_| {})
+    }
+
+    /// Goes down to the leaf page where `key` belongs and shows each step, the leaf's last.
+    #[inline]
+    fn walk<'a>(
+        &'a self,
+        tree: TreeId,
+        key: &'a [u8],
+        mut visit: impl FnMut(Step),
+    ) -> Result<Reached<'a>, Miss> {
         let Some(root) = self.roots.get(&tree) else {
             return Err(Miss::Broken { frame: 0, why: "the tree has no root" });
         };
         let mut frame = root.frame;
         let mut level = root.level;
+        if level >= MAX_LEVELS {
+            return Err(Miss::Broken { frame, why: "the tree has too many levels" });
+        }
         loop {
-            let head = self.cache.page(frame, 0)?;
-            if head.level() != level || path.len == path.steps.len() {
+            let view = self.cache.view(frame)?;
+            let page = view.page(0)?;
+            if page.level() != level {
                 return Err(Miss::Broken { frame, why: "the frame is of another level" });
             }
-            let view = HeadView(head);
-            let query = Query { key, stripped: view.prefix_len() };
-            let ordinal = view.floor(&query, &self.cache)?;
-            let number = view.pages()[ordinal];
-            let mut step = Step { frame, ordinal, page: number, slot: 0 };
-            let page = self.cache.page(frame, number)?;
+            let head = HeadView(page);
+            let query = Query { key, stripped: head.prefix_len() };
+            let ordinal = head.floor(&query, &self.cache)?;
+            let number = head.pages()[ordinal];
+            let page = view.page(number)?;
             if key.len() < query.stripped + page.prefix_len() {
                 // What follows cuts the prefixes off the key.
                 let why = "a key leads to a page whose prefix it does not have";
                 return Err(Miss::Broken { frame, why });
             }
+            let mut step = Step { frame, ordinal, page: number, slot: 0 };
             if level == 0 {
-                path.push(step);
-                return Ok(path);
+                visit(step);
+                return Ok(Reached { step, page, head, query });
             }
             step.slot = search::floor(page, &query, &self.cache)?;
-            path.push(step);
+            visit(step);
             frame = self.crossing(page, step.slot, frame)?;
             level -= 1;
         }
@@ -105,12 +140,10 @@ impl Forest {
 
     /// The page, its query and the slot of `key`, if it is there.
     #[inline]
-    pub fn find<'a>(&'a self, tree: TreeId, key: &[u8]) -> Result<Option<(&'a Page, usize)>, Miss> {
-        let leaf = self.descend(tree, key)?.leaf();
-        let stripped = HeadView(self.cache.page(leaf.frame, 0)?).prefix_len();
-        let page = self.cache.page(leaf.frame, leaf.page)?;
-        let query = Query { key, stripped };
-        Ok(search::find(page, &query, &self.cache)?.map(|slot| (page, slot)))
+    pub fn find<'a>(&'a self, tree: TreeId, key: &'a [u8]) -> Result<Option<(&'a Page, usize)>, Miss> {
+        let leaf = self.leaf(tree, key)?;
+        let slot = search::find(leaf.page, &leaf.query, &self.cache)?;
+        Ok(slot.map(|slot| (leaf.page, slot)))
     }
 
     /// The bytes of a value.

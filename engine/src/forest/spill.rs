@@ -1,5 +1,6 @@
 //! A full frame gives half its pages to a new sibling.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::Forest;
@@ -140,16 +141,16 @@ impl Forest {
         left.high = Some(new_bound(&mut self.cache, &separator));
         right.low = new_bound(&mut self.cache, &separator);
         drop_lost_anchors(&mut self.cache, &head, &[&left, &right]);
-        let live: usize = moved.iter().map(Page::count).sum();
+        let live: usize = moved.iter().map(|page| page.count()).sum();
         for &number in &head.pages[at..] {
             self.cache.drop_page(step.frame, number)?;
         }
         for (number, page) in (1u8..).zip(moved) {
             right.pages[usize::from(number) - 1] = number;
-            self.cache.install(frame, number, page)?;
+            self.cache.install(frame, number, &page)?;
         }
         for (ordinal, page) in kept.into_iter().enumerate() {
-            self.cache.install(step.frame, left.pages[ordinal], page)?;
+            self.cache.install(step.frame, left.pages[ordinal], &page)?;
         }
         self.install_head(step.frame, &left)?;
         self.install_head(frame, &right)?;
@@ -188,8 +189,8 @@ const SHORTER: &str = "a part of a frame shares less than the whole";
 struct SpillPlan {
     left: Head,
     right: Head,
-    moved: Vec<Page>,
-    kept: Vec<Page>,
+    moved: Vec<Box<Page>>,
+    kept: Vec<Box<Page>>,
 }
 
 /// A long anchor under a longer prefix: it may be short now.
@@ -213,11 +214,11 @@ fn drop_lost_anchors(cache: &mut Cache, old: &Head, new: &[&Head]) {
 }
 
 /// The page at `ordinal` of `new`, which was under the shorter prefix of `old`.
-fn reprefix(page: &Page, old: &Head, new: &Head, ordinal: usize) -> Result<Page, Miss> {
+fn reprefix(page: &Page, old: &Head, new: &Head, ordinal: usize) -> Result<Box<Page>, Miss> {
     let strip = new.prefix.len().checked_sub(old.prefix.len());
     let strip = strip.ok_or(Miss::Broken { frame: page.frame(), why: SHORTER })?;
     if strip <= page.prefix_len() {
-        let mut page = page.clone();
+        let mut page = Box::new(page.clone());
         page.shorten_prefix(strip);
         return Ok(page);
     }

@@ -1,5 +1,6 @@
 //! Making room: splitting a full page, and choosing what else must happen first.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::lob::new_anchor;
@@ -75,9 +76,9 @@ impl Forest {
             let full = Miss::Broken { frame: step.frame, why: "page 0 changed its size" };
             built = head.build(step.frame, 0).ok_or(full)?;
         }
-        self.cache.install(step.frame, step.page, left)?;
-        self.cache.install(step.frame, number, right)?;
-        self.cache.install(step.frame, 0, built)?;
+        self.cache.install(step.frame, step.page, &left)?;
+        self.cache.install(step.frame, number, &right)?;
+        self.cache.install(step.frame, 0, &built)?;
         self.counters.page_splits += 1;
         Ok(Outcome::Done)
     }
@@ -138,7 +139,7 @@ impl Forest {
         };
         let crossing = crossing_to(old.frame, Vec::new(), None);
         let page = build_page(&head, frame, 0, &[crossing], 0)?;
-        self.cache.install(frame, 1, page)?;
+        self.cache.install(frame, 1, &page)?;
         self.install_head(frame, &head)?;
         self.cache.frame_mut(frame)?.meta.live = 1;
         self.roots.insert(tree, Root { frame, level, frames: old.frames + 1, ..old });
@@ -149,7 +150,7 @@ impl Forest {
     pub(super) fn install_head(&mut self, frame: u32, head: &Head) -> Result<(), Miss> {
         let page = head.build(frame, self.cache.lsn());
         let page = page.ok_or(Miss::Broken { frame, why: "page 0 does not hold its routing" })?;
-        self.cache.install(frame, 0, page)
+        self.cache.install(frame, 0, &page)
     }
 
     /// Creates a tree of one empty page.
@@ -162,7 +163,7 @@ impl Forest {
                 ..Head::new(0, Default::default(), None)
             };
             let page = build_page(&head, frame, 0, &[], 0)?;
-            forest.cache.install(frame, 1, page)?;
+            forest.cache.install(frame, 1, &page)?;
             forest.install_head(frame, &head)?;
             forest.roots.insert(tree, Root { frame, level: 0, records: 0, frames: 1 });
             Ok(())
@@ -184,7 +185,7 @@ pub(super) fn build_page(
     ordinal: usize,
     records: &[Owned],
     fitting: usize,
-) -> Result<Page, Miss> {
+) -> Result<Box<Page>, Miss> {
     let kind = if head.level == 0 { PageKind::Leaf } else { PageKind::Branch };
     let base = head.prefix.len();
     let mut prefix = head.page_prefix(ordinal);
@@ -209,7 +210,7 @@ fn part(
     head: &Head,
     ordinal: usize,
     slots: core::ops::Range<usize>,
-) -> Result<Page, Miss> {
+) -> Result<Box<Page>, Miss> {
     let mut prefix = head.page_prefix(ordinal);
     let mut strip = prefix.len().saturating_sub(page.prefix_len());
     let heap = |strip: usize| -> usize {

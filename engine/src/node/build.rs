@@ -1,5 +1,6 @@
 //! Building pages from records in order: for splits, merges and repacking.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::page::{HEADER_BYTES, LINE_BYTES, LINE_SLOTS, MAX_LINES, Page, PageKind};
@@ -69,7 +70,7 @@ pub fn page_bytes(count: usize, heap: usize, prefix: usize) -> usize {
 
 /// Fills one page with records that come in order.
 pub struct PageBuilder {
-    page: Page,
+    page: Box<Page>,
     stripped: usize,
 }
 
@@ -95,7 +96,7 @@ impl PageBuilder {
     }
 
     /// The page.
-    pub fn finish(mut self) -> Page {
+    pub fn finish(mut self) -> Box<Page> {
         self.page.set_run(0);
         self.page
     }

@@ -64,14 +64,20 @@ const _: () = {
     assert!(HEADER_BYTES + MAX_LINES * LINE_BYTES < PAGE_BYTES);
 };
 
-/// One page of 4 KiB.
+/// One page of 4 KiB, on whole cache lines.
 #[derive(Clone)]
-pub struct Page(Box<[u8; PAGE_BYTES]>);
+#[repr(C, align(64))]
+pub struct Page([u8; PAGE_BYTES]);
 
 impl Page {
+    /// A page of zeros: of no kind yet.
+    pub const fn blank() -> Self {
+        Self([0; PAGE_BYTES])
+    }
+
     /// A page of zeros with its identity set.
-    pub fn new(kind: PageKind, level: u8, frame: u32, number: u8) -> Self {
-        let mut page = Self(Box::new([0; PAGE_BYTES]));
+    pub fn new(kind: PageKind, level: u8, frame: u32, number: u8) -> Box<Self> {
+        let mut page = Box::new(Self::blank());
         page.0[AT_KIND] = kind.code();
         page.0[AT_LEVEL] = level;
         page.set_u16(AT_NUMBER, u16::from(number));
@@ -79,10 +85,9 @@ impl Page {
         page
     }
 
-    /// Takes bytes read from a store; `None` if the first byte names no kind of page.
-    pub fn from_bytes(bytes: Box<[u8; PAGE_BYTES]>) -> Option<Self> {
-        PageKind::from_code(bytes[AT_KIND])?;
-        Some(Self(bytes))
+    /// Whether the first byte names a kind of page: asked of bytes read from a store.
+    pub fn has_kind(&self) -> bool {
+        PageKind::from_code(self.0[AT_KIND]).is_some()
     }
 
     /// All bytes.

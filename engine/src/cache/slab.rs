@@ -1,0 +1,71 @@
+//! Memory for pages: chunks that never move, handed out page by page.
+//!
+//! Owns: which page of which chunk is free. Never does: know what a page holds, or give memory
+//! back before the cache is closed; what one page leaves the next one takes.
+//! Pages lie beside each other in large chunks, so that few entries of the processor's address
+//! translation cover many of them.
+
+use alloc::vec::Vec;
+
+use crate::limits::SLAB_CHUNK_PAGES;
+use crate::node::Page;
+
+/// A page of the slab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handle(u32);
+
+impl Handle {
+    /// No page.
+    pub const NONE: Self = Self(u32::MAX);
+
+    /// Whether this is a page.
+    #[inline]
+    pub fn is_some(self) -> bool {
+        self != Self::NONE
+    }
+}
+
+/// All pages in memory.
+#[derive(Default)]
+pub struct Slab {
+    /// Each has room for [`SLAB_CHUNK_PAGES`] from the start, so a page never moves.
+    chunks: Vec<Vec<Page>>,
+    free: Vec<Handle>,
+}
+
+impl Slab {
+    /// A page with the content of `page`.
+    pub fn put(&mut self, page: &Page) -> Handle {
+        if let Some(handle) = self.free.pop() {
+            self.get_mut(handle).bytes_mut().copy_from_slice(page.bytes());
+            return handle;
+        }
+        if self.chunks.last().is_none_or(|chunk| chunk.len() == SLAB_CHUNK_PAGES) {
+            self.chunks.push(Vec::with_capacity(SLAB_CHUNK_PAGES));
+        }
+        let before = (self.chunks.len() - 1) * SLAB_CHUNK_PAGES;
+        let chunk = &mut self.chunks[before / SLAB_CHUNK_PAGES];
+        chunk.push(page.clone());
+        Handle((before + chunk.len() - 1) as u32)
+    }
+
+    /// Gives a page back.
+    pub fn give(&mut self, handle: Handle) {
+        debug_assert!(handle.is_some());
+        self.free.push(handle);
+    }
+
+    /// The page of `handle`.
+    #[inline]
+    pub fn get(&self, handle: Handle) -> &Page {
+        let at = handle.0 as usize;
+        &self.chunks[at / SLAB_CHUNK_PAGES][at % SLAB_CHUNK_PAGES]
+    }
+
+    /// The page of `handle`, to change.
+    #[inline]
+    pub fn get_mut(&mut self, handle: Handle) -> &mut Page {
+        let at = handle.0 as usize;
+        &mut self.chunks[at / SLAB_CHUNK_PAGES][at % SLAB_CHUNK_PAGES]
+    }
+}
