@@ -5,12 +5,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use holt_engine::db::{Options, Tree};
+use holt_engine::db::{MemoryHint, Options, Tree};
 use holt_engine::device::{BlobStore, LogDevice, MemoryBlobStore};
 use holt_engine::error::{Error, Result};
 use holt_engine::geometry::Geometry;
 use holt_engine::limits::MAX_FRAME_BYTES;
-use holt_native_store::{FileMode, FileOptions, FileStore, random_store_id};
+use holt_native_store::{FileMode, FileOptions, FileStore, prefer_large_pages, random_store_id};
 
 use crate::config::{AccessMode, CheckpointConfig, Durability, Storage, TreeConfig};
 
@@ -125,6 +125,7 @@ impl TreeBuilder {
             log_budget: self.config.log_budget,
             auto_checkpoint: self.config.checkpoint.enabled,
             read_only: self.config.is_read_only(),
+            memory_hint: MemoryHint(Some(prefer_large_pages)),
         }
     }
 

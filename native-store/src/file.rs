@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use holt_engine::device::PositionedIo;
 use holt_engine::error::{IoError, IoErrorKind};
@@ -15,6 +15,7 @@ use holt_engine::error::{IoError, IoErrorKind};
 use crate::aligned::{Pool, is_aligned};
 use crate::limits::{BOUNCE_BYTES, MAX_DIRECT_ALIGN, MIN_TOGETHER, TOGETHER};
 use crate::sys::{self, DirectAlign};
+use crate::window::Window;
 
 /// How a file is read and written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,7 @@ pub struct FileIo {
     /// Serialises writes that must read what surrounds them first.
     unaligned: Mutex<()>,
     no_punch: AtomicBool,
+    window: Option<Mutex<Window>>,
     /// A file that must stay open, and so locked, for as long as this one is.
     _locked: Option<Arc<File>>,
 }
@@ -52,6 +54,7 @@ impl FileIo {
             buffers: Pool::default(),
             unaligned: Mutex::new(()),
             no_punch: AtomicBool::new(false),
+            window: None,
             _locked: None,
         }
     }
@@ -60,6 +63,26 @@ impl FileIo {
     pub fn keeping(mut self, other: Arc<File>) -> Self {
         self._locked = Some(other);
         self
+    }
+
+    /// Appends through a mapped window where that is possible; see [`Window`].
+    pub fn appending(mut self) -> Self {
+        self.window = Some(Mutex::new(Window::new(self.file.clone())));
+        self
+    }
+
+    fn window(&self) -> Option<MutexGuard<'_, Window>> {
+        let window = self.window.as_ref()?;
+        Some(window.lock().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    }
+
+    fn write_buffered(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        if let Some(mut window) = self.window()
+            && window.append(offset, bytes)?
+        {
+            return Ok(());
+        }
+        self.file.write_all_at(bytes, offset)
     }
 
     /// Bypasses the system's cache if the file system grants it; see [`FileIo::choice`].
@@ -235,7 +258,7 @@ impl PositionedIo for FileIo {
             return Ok(());
         }
         let done = match self.direct {
-            None => self.file.write_all_at(bytes, offset),
+            None => self.write_buffered(offset, bytes),
             Some(align) => self.write_aligned(align, offset, bytes),
         };
         done.map_err(|error| self.error("write", &error))
@@ -280,6 +303,9 @@ impl PositionedIo for FileIo {
     }
 
     fn set_len(&self, len: u64) -> Result<(), IoError> {
+        if let Some(mut window) = self.window() {
+            window.cut(len);
+        }
         self.file.set_len(len).map_err(|error| self.error("set length of", &error))
     }
 

@@ -11,8 +11,10 @@ mod lock;
 mod store;
 #[allow(unsafe_code)]
 mod sys;
+mod window;
 
 pub use file::{FileIo, IoChoice};
+pub use sys::prefer_large_pages;
 pub use store::{BLOBS_FILE, FileMode, FileOptions, FileStore, LOG_FILE, random_store_id};
 
 /// Every bound of this crate, by name.
@@ -33,6 +35,13 @@ pub mod limits {
 
     /// Fewest transfers for which it pays to have them under way at once.
     pub const MIN_TOGETHER: usize = 4;
+
+    /// Smallest mapped window on the end of a log, in bytes: the file reaches that far beyond
+    /// its records while it is open.
+    pub const MIN_WINDOW_BYTES: u64 = 64 * 1024;
+
+    /// Largest mapped window on the end of a log, in bytes.
+    pub const MAX_WINDOW_BYTES: u64 = 4 << 20;
 
     /// How long opening waits for another process to let go of a store, unless told otherwise.
     pub const DEFAULT_LOCK_WAIT: Duration = Duration::from_secs(5);

@@ -225,6 +225,7 @@ impl Paths {
         if PositionedLog::inspect(&io).map_err(|e| self.name_log(e))? == LogContent::Blank {
             return Err(damage("is empty beside a store"));
         }
+        let io = if write { io.appending() } else { io };
         PositionedLog::open(io, store_id, access).map_err(|error| self.name_log(error))
     }
 }

@@ -37,6 +37,87 @@ mod imp {
         check(unsafe { libc::fallocate(file.as_raw_fd(), mode, offset, len) }).map(drop)
     }
 
+    pub fn prefer_large_pages(start: usize, len: usize) {
+        const LARGE: usize = 2 << 20;
+        let from = start.next_multiple_of(LARGE);
+        let to = start.saturating_add(len) / LARGE * LARGE;
+        if from < to {
+            let start = std::ptr::without_provenance_mut(from);
+            // SAFETY: the advice changes how the kernel backs the range, never what it holds; for
+            // a range that is not mapped it fails, which is as good.
+            unsafe { libc::madvise(start, to - from, libc::MADV_HUGEPAGE) };
+        }
+    }
+
+    pub fn reserve(file: &File, offset: u64, len: u64) -> io::Result<()> {
+        let (Ok(offset), Ok(len)) = (offset.try_into(), len.try_into()) else {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        };
+        // SAFETY: the descriptor is open for as long as `file` is borrowed; no memory is passed.
+        check(unsafe { libc::fallocate(file.as_raw_fd(), 0, offset, len) }).map(drop)
+    }
+
+    pub fn keeps_reservations(file: &File) -> bool {
+        const EXT4: i64 = 0xEF53;
+        const XFS: i64 = 0x5846_5342;
+        const TMPFS: i64 = 0x0102_1994;
+        // SAFETY: `statfs` is plain numbers, for which all zeros is a value.
+        let mut found: libc::statfs = unsafe { std::mem::zeroed() };
+        // SAFETY: the descriptor is open, and `found` is a whole `statfs` that the call may write.
+        let done = check(unsafe { libc::fstatfs(file.as_raw_fd(), &raw mut found) });
+        #[allow(clippy::unnecessary_cast)] // Its type differs between systems.
+        let kind = found.f_type as i64;
+        done.is_ok() && [EXT4, XFS, TMPFS].contains(&kind)
+    }
+
+    /// Bytes of a file that are mapped, shared with the file, until this is dropped.
+    #[derive(Debug)]
+    pub struct Mapping {
+        start: std::ptr::NonNull<u8>,
+        len: usize,
+    }
+
+    // SAFETY: the mapping belongs to this value alone and is not bound to a thread.
+    unsafe impl Send for Mapping {}
+
+    impl Mapping {
+        pub fn new(file: &File, offset: u64, len: usize) -> io::Result<Self> {
+            let offset = offset.try_into().map_err(|_| io::ErrorKind::FileTooLarge)?;
+            let (access, shared) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED);
+            // SAFETY: a new mapping at an address of the system's choice touches no memory of
+            // ours; the descriptor is open for as long as `file` is borrowed.
+            let start = unsafe {
+                libc::mmap(std::ptr::null_mut(), len, access, shared, file.as_raw_fd(), offset)
+            };
+            if start == libc::MAP_FAILED {
+                return Err(io::Error::last_os_error());
+            }
+            let start = std::ptr::NonNull::new(start.cast()).ok_or(io::ErrorKind::Other)?;
+            Ok(Self { start, len })
+        }
+
+        pub fn write(&mut self, at: usize, bytes: &[u8]) -> bool {
+            if at.checked_add(bytes.len()).is_none_or(|end| end > self.len) {
+                return false;
+            }
+            // SAFETY: the range lies in the mapping, which is writable, ours alone (`&mut`) and
+            // overlaps no Rust object; its pages are reserved blocks of a file that only the
+            // holder of the store's lock cuts, and it unmaps first.
+            unsafe {
+                let to = self.start.as_ptr().add(at);
+                std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
+            }
+            true
+        }
+    }
+
+    impl Drop for Mapping {
+        fn drop(&mut self) {
+            // SAFETY: the range is the one `mmap` gave, and nothing refers to it any more.
+            unsafe { libc::munmap(self.start.as_ptr().cast(), self.len) };
+        }
+    }
+
     pub fn set_direct(file: &File, on: bool) -> io::Result<()> {
         // SAFETY: the descriptor is open for as long as `file` is borrowed; no memory is passed.
         let flags = check(unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETFL) })?;
@@ -76,6 +157,30 @@ mod imp {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    pub fn prefer_large_pages(_start: usize, _len: usize) {}
+
+    pub fn reserve(_file: &File, _offset: u64, _len: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub fn keeps_reservations(_file: &File) -> bool {
+        false
+    }
+
+    /// No mapping exists here.
+    #[derive(Debug)]
+    pub enum Mapping {}
+
+    impl Mapping {
+        pub fn new(_file: &File, _offset: u64, _len: usize) -> io::Result<Self> {
+            Err(io::ErrorKind::Unsupported.into())
+        }
+
+        pub fn write(&mut self, _at: usize, _bytes: &[u8]) -> bool {
+            match *self {}
+        }
+    }
+
     pub fn set_direct(_file: &File, _on: bool) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
@@ -88,6 +193,39 @@ mod imp {
 /// Gives the space of a range back; the length of the file stays.
 pub fn punch(file: &File, offset: u64, len: u64) -> io::Result<()> {
     imp::punch(file, offset, len)
+}
+
+/// Asks the system to back whole large pages of the memory from `start` on by large pages.
+pub fn prefer_large_pages(start: usize, len: usize) {
+    imp::prefer_large_pages(start, len);
+}
+
+/// Gives a range of the file blocks of its own; the file reaches at least to its end.
+pub fn reserve(file: &File, offset: u64, len: u64) -> io::Result<()> {
+    imp::reserve(file, offset, len)
+}
+
+/// Whether a range that was reserved can be written without running out of space: known of few
+/// file systems, and not of those that write every block to a new place.
+pub fn keeps_reservations(file: &File) -> bool {
+    imp::keeps_reservations(file)
+}
+
+/// A part of a file, mapped.
+#[derive(Debug)]
+pub struct Mapping(imp::Mapping);
+
+impl Mapping {
+    /// Maps `len` bytes of a file from `offset`, a multiple of the system's page. They must be
+    /// reserved, and stay part of the file for as long as this lives.
+    pub fn new(file: &File, offset: u64, len: usize) -> io::Result<Self> {
+        imp::Mapping::new(file, offset, len).map(Self)
+    }
+
+    /// Copies bytes to `at`; false, and nothing changed, if they do not lie in the mapping.
+    pub fn write(&mut self, at: usize, bytes: &[u8]) -> bool {
+        self.0.write(at, bytes)
+    }
 }
 
 /// Makes reads and writes of this handle bypass the system's cache, or not.

@@ -22,6 +22,12 @@ impl AnchorList {
         Self { bytes: Vec::new(), ends: Vec::new() }
     }
 
+    /// An empty list with room for `count` anchors of usual length.
+    pub fn with_capacity(count: usize) -> Self {
+        const USUAL: usize = 16;
+        Self { bytes: Vec::with_capacity(count * USUAL), ends: Vec::with_capacity(count) }
+    }
+
     /// Anchors in the list.
     pub fn len(&self) -> usize {
         self.ends.len()

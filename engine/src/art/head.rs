@@ -196,7 +196,7 @@ impl Head {
         for (group, bytes) in groups.iter().enumerate() {
             let members = view.members(group);
             for anchor in anchors.get_mut(members.0..=members.1).unwrap_or_default() {
-                anchor.bytes = bytes.into();
+                anchor.bytes = SmallVec::from_slice(bytes);
             }
         }
         for index in 0..view.longs() {

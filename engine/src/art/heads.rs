@@ -293,8 +293,8 @@ pub fn anchors(index: &[u8]) -> Result<AnchorList, &'static str> {
 
 /// All anchors in order, by one walk over the nodes; none if something lies out of bounds.
 fn walk(index: &[u8]) -> Option<AnchorList> {
-    let mut list = AnchorList::new();
-    let mut bytes: Vec<u8> = Vec::new();
+    let mut list = AnchorList::with_capacity(count(index));
+    let mut bytes: Vec<u8> = Vec::with_capacity(MAX_ANCHOR_BYTES);
     // Nodes on the way down: the heads left, and how many bytes of `bytes` come before them.
     let mut open: Vec<(&[[u8; 8]], usize)> = Vec::new();
     let mut nodes = 0;

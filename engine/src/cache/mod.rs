@@ -128,6 +128,11 @@ impl Cache {
         (self.next_frame, self.next_extent)
     }
 
+    /// Sets what is told of memory for pages; see `MemoryHint`.
+    pub fn set_memory_hint(&mut self, hint: Option<fn(usize, usize)>) {
+        self.slab.set_hint(hint);
+    }
+
     /// A cache that never writes to the store: what is dirty stays in memory.
     pub fn set_read_only(&mut self, read_only: bool) {
         self.read_only = read_only;

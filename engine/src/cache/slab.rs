@@ -7,7 +7,7 @@
 
 use alloc::vec::Vec;
 
-use crate::limits::SLAB_CHUNK_PAGES;
+use crate::limits::{PAGE_BYTES, SLAB_CHUNK_PAGES};
 use crate::node::Page;
 
 /// A page of the slab.
@@ -31,9 +31,15 @@ pub struct Slab {
     /// Each has room for [`SLAB_CHUNK_PAGES`] from the start, so a page never moves.
     chunks: Vec<Vec<Page>>,
     free: Vec<Handle>,
+    hint: Option<fn(usize, usize)>,
 }
 
 impl Slab {
+    /// Sets what is told of each new chunk's address and length.
+    pub fn set_hint(&mut self, hint: Option<fn(usize, usize)>) {
+        self.hint = hint;
+    }
+
     /// A page with the content of `page`.
     pub fn put(&mut self, page: &Page) -> Handle {
         if let Some(handle) = self.free.pop() {
@@ -41,11 +47,15 @@ impl Slab {
             return handle;
         }
         if self.chunks.last().is_none_or(|chunk| chunk.len() == SLAB_CHUNK_PAGES) {
-            self.chunks.push(Vec::with_capacity(SLAB_CHUNK_PAGES));
+            let chunk: Vec<Page> = Vec::with_capacity(SLAB_CHUNK_PAGES);
+            if let Some(hint) = self.hint {
+                hint(chunk.as_ptr().addr(), SLAB_CHUNK_PAGES * PAGE_BYTES);
+            }
+            self.chunks.push(chunk);
         }
         let before = (self.chunks.len() - 1) * SLAB_CHUNK_PAGES;
         let chunk = &mut self.chunks[before / SLAB_CHUNK_PAGES];
-        chunk.push(page.clone());
+        chunk.extend_from_slice(core::slice::from_ref(page));
         Handle((before + chunk.len() - 1) as u32)
     }
 

@@ -63,6 +63,7 @@ impl Core {
         let budget = options.cache_bytes.max(MIN_CACHE_BYTES);
         let mut cache = Cache::new(Arc::clone(&blobs), budget, root.next_frame, root.next_extent);
         cache.set_read_only(options.read_only);
+        cache.set_memory_hint(options.memory_hint.0);
         let counters = Default::default();
         let mut forest = Forest { cache, roots: root.trees, counters };
         if !forest.roots.contains_key(&TREE) {

@@ -17,7 +17,7 @@ mod poison_tests;
 mod tests;
 
 pub use batch::AtomicBatch;
-pub use options::Options;
+pub use options::{MemoryHint, Options};
 pub use scan::{
     KeyRangeBuilder, KeyRangeEntry, KeyRangeIter, RangeBuilder, RangeEntry, RangeIter, ScanPage,
 };

@@ -2,6 +2,20 @@
 
 use crate::limits::{DEFAULT_CACHE_BYTES, DEFAULT_LOG_BUDGET};
 
+/// Called with address and length, in bytes, of memory that the cache is about to use for pages,
+/// so that a platform can back it by large pages of its own. It need do nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MemoryHint(pub Option<fn(usize, usize)>);
+
+impl PartialEq for MemoryHint {
+    /// Hints change no result, so all are equal.
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for MemoryHint {}
+
 /// Settings of an open store; all of them may differ from one opening to the next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -17,6 +31,9 @@ pub struct Options {
     pub auto_checkpoint: bool,
     /// Whether writes are refused.
     pub read_only: bool,
+    /// What is told of memory for pages.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub memory_hint: MemoryHint,
 }
 
 impl Default for Options {
@@ -27,6 +44,7 @@ impl Default for Options {
             log_budget: DEFAULT_LOG_BUDGET,
             auto_checkpoint: true,
             read_only: false,
+            memory_hint: MemoryHint::default(),
         }
     }
 }

@@ -21,7 +21,7 @@ pub struct Recovery {
     pub records: u64,
     /// Bytes of whole records after the cut, of every kind.
     pub bytes: u64,
-    /// Whether bytes followed the last whole record.
+    /// Whether bytes other than zeros followed the last whole record.
     pub torn: bool,
     /// Position after the last whole record.
     pub end: Lsn,
@@ -61,13 +61,16 @@ pub(super) fn run(
     let mut window = Window::new(device, start, bounds.end);
     let bad = walk(&mut window, seed, &mut found, replay)?;
     let mut mark = found.synced;
+    let mut blank = false;
     if bad.is_some() && window.at() >= mark {
-        mark = witness::find(&mut window, seed)?.unwrap_or(mark);
+        let behind = witness::find(&mut window, seed)?;
+        mark = behind.mark.unwrap_or(mark);
+        blank = behind.blank;
     }
     match tail::judge(found.recovery.end, bad, mark) {
         Verdict::Clean => Ok(found),
         Verdict::Torn => {
-            found.recovery.torn = true;
+            found.recovery.torn = !blank;
             Ok(found)
         }
         Verdict::Damage(damage) => Err(Error::Corrupt(damage)),

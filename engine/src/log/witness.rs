@@ -10,23 +10,39 @@ use super::record::{MIN_RECORD_BYTES, RECORD_ALIGN, check, peek};
 use crate::error::Result;
 use crate::ids::Lsn;
 
-/// The synced mark, above `bad`, of a whole record behind the bad one at which `window` stands.
-pub(super) fn find(window: &mut Window<'_>, seed: u32) -> Result<Option<Lsn>> {
+/// What lies behind a bad record.
+pub(super) struct Behind {
+    /// The synced mark, above the bad record's position, of a whole record.
+    pub mark: Option<Lsn>,
+    /// Whether it is zeros only, the bad record's place too: space never written.
+    pub blank: bool,
+}
+
+/// Looks behind the bad record at which `window` stands.
+pub(super) fn find(window: &mut Window<'_>, seed: u32) -> Result<Behind> {
     let bad = window.at();
+    let mut blank = is_blank(window.bytes(MIN_RECORD_BYTES)?);
     let mut work = window.remaining().saturating_mul(2);
     while window.remaining() > MIN_RECORD_BYTES as u64 {
         window.advance(RECORD_ALIGN);
         let at = window.at();
-        let Ok(start) = peek(window.bytes(MIN_RECORD_BYTES)?) else { continue };
+        let bytes = window.bytes(MIN_RECORD_BYTES)?;
+        blank = blank && is_blank(bytes);
+        let Ok(start) = peek(bytes) else { continue };
         let promising = start.lsn == at && start.synced > bad && start.synced <= at;
         if !promising || start.len as u64 > window.remaining() {
             continue;
         }
-        let Some(rest) = work.checked_sub(start.len as u64) else { return Ok(None) };
+        let Some(rest) = work.checked_sub(start.len as u64) else { break };
         work = rest;
         if let Ok((found, _)) = check(window.bytes(start.len)?, at, seed) {
-            return Ok(Some(found.synced));
+            return Ok(Behind { mark: Some(found.synced), blank: false });
         }
     }
-    Ok(None)
+    Ok(Behind { mark: None, blank })
+}
+
+/// Whether the bytes up to the next place of a record, or all there are, are zeros.
+fn is_blank(bytes: &[u8]) -> bool {
+    bytes.iter().take(MIN_RECORD_BYTES).all(|byte| *byte == 0)
 }

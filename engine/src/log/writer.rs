@@ -98,9 +98,11 @@ impl Log {
             return Ok(());
         }
         self.check_poison()?;
-        let base = self.ceiling;
-        let ceiling = self.ceiling_above(base)?;
         let device = Arc::clone(&self.device);
+        // The device may count bytes after the last record that were never written.
+        let held = device.bounds()?.end.next_multiple_of(RECORD_ALIGN as u64);
+        let base = self.ceiling.max(held);
+        let ceiling = self.ceiling_above(base)?;
         self.guard(device.reset(base))?;
         // The synced mark stays the old one: it must be true even if the reset is undone.
         let synced = self.synced;

@@ -31,6 +31,7 @@ impl exported::Guest for Component {
             log_budget: options.log_budget,
             auto_checkpoint: options.auto_checkpoint,
             read_only: options.read_only,
+            ..Options::default()
         };
         let blobs = HostBlobs::new().map_err(error_to_wit)?;
         // There are no threads here; the engine asks for `Arc` because elsewhere there are.
