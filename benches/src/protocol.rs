@@ -31,6 +31,8 @@ pub enum Step {
     Reopen,
     /// Reads records back and compares them in full.
     Verify,
+    /// The engine's own check of everything it keeps, where it has one.
+    Check,
 }
 
 /// What a runner asks of a worker.
@@ -98,6 +100,9 @@ pub struct Outcome {
     pub payload: u64,
     /// Entries that lists returned.
     pub entries: u64,
+    /// Pieces of damage that the engine's own check found; `None` if it has none.
+    #[serde(default)]
+    pub damage: Option<u64>,
     /// The process, over this step.
     pub usage: Usage,
     /// What the engine itself counts, over this step where it is a counter.

@@ -80,6 +80,7 @@ impl Session {
             Step::List => self.lists(round, cap, tell)?,
             Step::Reopen => self.reopen()?,
             Step::Verify => self.verify(round)?,
+            Step::Check => self.check()?,
         };
         outcome.usage = Usage::now().since(usage);
         if self.kind.persistent {
@@ -142,6 +143,18 @@ impl Session {
         engine.close()?;
         let outcome = self.open()?;
         Ok(outcome)
+    }
+
+    fn check(&mut self) -> Result<Outcome> {
+        let mut outcome = Outcome { ops: 1, asked: 1, ..Outcome::default() };
+        let engine = self.engine()?;
+        outcome.damage = timed(&mut outcome, || engine.check())?;
+        match outcome.damage {
+            Some(damage) if damage > 0 => {
+                Err(format!("{} finds {damage} damaged places", self.kind.name).into())
+            }
+            _ => Ok(outcome),
+        }
     }
 
     /// A record that is loaded, by chance.

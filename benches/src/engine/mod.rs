@@ -127,6 +127,12 @@ pub trait Engine {
     /// gives back what space it can in passing, and leaves nothing to be done in the background.
     fn checkpoint(&mut self) -> Result<()>;
 
+    /// Checks everything it keeps and returns how many places are damaged; `None` if it has no
+    /// such check.
+    fn check(&mut self) -> Result<Option<u64>> {
+        Ok(None)
+    }
+
     /// What it counts itself; called between steps, never while the clock runs.
     fn counters(&self) -> Result<Counters> {
         Ok(Counters::default())

@@ -80,6 +80,10 @@ impl Engine for Ours {
         Ok(self.tree.checkpoint()?)
     }
 
+    fn check(&mut self) -> Result<Option<u64>> {
+        Ok(Some(self.tree.verify()?.damage.len() as u64))
+    }
+
     fn counters(&self) -> Result<Counters> {
         let stats = self.tree.stats()?;
         Ok(Counters {

@@ -139,5 +139,9 @@ fn after_cells(steps: &Steps<'_>, entrant: &Entrant) -> Vec<Figure> {
         "ns",
         steps.rounds(Step::Verify, Outcome::nanos_per_op),
     ));
+    if let Some((check, damage)) = steps.one(Step::Check, 0).and_then(|o| Some((o, o.damage?))) {
+        cells.push(("own check of everything", "ms", vec![check.nanos as f64 / 1e6]));
+        cells.push(("damage found", "", vec![damage as f64]));
+    }
     cells
 }

@@ -3,7 +3,8 @@
 use core::cmp::Ordering;
 
 use super::page::{HEADER_BYTES, Page};
-use super::record::{LongKey, Record, is_long};
+use super::record::{LongKey, RECORD_HEADER, Record, is_long};
+use crate::limits::PAGE_BYTES;
 
 /// What a lookup needs and does not have in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +151,7 @@ pub fn lower_bound(
 ) -> Result<(usize, bool), Miss> {
     let suffix = query.suffix(page);
     let (mut low, mut high) = (0, page.count());
+    touch_pivots(page, high);
     while low < high {
         let middle = (low + high) / 2;
         let record = Record::read(page, middle);
@@ -160,6 +162,22 @@ pub fn lower_bound(
         }
     }
     Ok((low, false))
+}
+
+/// Reads a byte of each record that the first three steps of a bisection may compare with. The
+/// reads do not wait for each other, as those of the bisection would: on a page that is not in
+/// the processor's caches that saves two misses out of three.
+#[inline]
+fn touch_pivots(page: &Page, count: usize) {
+    const PIVOTS: usize = 8;
+    if count < 2 * PIVOTS {
+        return;
+    }
+    let mut seen = 0;
+    for pivot in 1..PIVOTS {
+        seen ^= page.bytes()[(page.offset(count * pivot / PIVOTS) + RECORD_HEADER) % PAGE_BYTES];
+    }
+    core::hint::black_box(seen);
 }
 
 /// The last slot whose key is not above the query; slot 0 if there is none.
