@@ -5,6 +5,9 @@
 //! in `docs/UNSAFE.md`.
 #![deny(unsafe_code)]
 
+// Only for its feature `std`, which the engine's checksums then have too.
+use crc32fast as _;
+
 mod aligned;
 mod file;
 mod lock;
@@ -14,8 +17,8 @@ mod sys;
 mod window;
 
 pub use file::{FileIo, IoChoice};
-pub use sys::prefer_large_pages;
 pub use store::{BLOBS_FILE, FileMode, FileOptions, FileStore, LOG_FILE, random_store_id};
+pub use sys::prefer_large_pages;
 
 /// Every bound of this crate, by name.
 pub mod limits {

@@ -8,8 +8,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use smallvec::SmallVec;
-
+use super::{AnchorList, Anchors};
 use crate::error::CorruptionClass;
 use crate::frame::bound::Edge;
 use crate::frame::{Bound, PageSet, prefix_between};
@@ -40,16 +39,6 @@ const HAS_HIGH: u8 = 1;
 const LOW_LONG: u8 = 2;
 const HIGH_LONG: u8 = 4;
 
-/// Where the keys of one page start, relative to the frame's prefix.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Anchor {
-    /// The anchor, or its first [`ANCHOR_HEAD_BYTES`]. Most are short: a head taken apart and
-    /// built anew costs no allocation for them.
-    pub bytes: SmallVec<[u8; 32]>,
-    /// The whole absolute key of a longer one.
-    pub long: Option<LongKey>,
-}
-
 /// Page 0, taken apart to be changed and built anew.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Head {
@@ -64,7 +53,7 @@ pub struct Head {
     /// Page number by ordinal.
     pub pages: Vec<u8>,
     /// Anchor by ordinal.
-    pub anchors: Vec<Anchor>,
+    pub anchors: Anchors,
 }
 
 impl Head {
@@ -97,7 +86,7 @@ impl Head {
     pub fn span_prefix(&self, first: usize, last: usize) -> Vec<u8> {
         let low = self.edge_bytes(first);
         let high = if last + 1 < self.anchors.len() {
-            let whole = self.anchors[last + 1].long.is_none();
+            let whole = self.anchors.long(last + 1).is_none();
             Some((self.edge_bytes(last + 1), whole))
         } else {
             self.high.as_ref().map(|high| (high.bytes.clone(), high.long.is_none()))
@@ -115,7 +104,7 @@ impl Head {
             return self.low.bytes.clone();
         }
         let mut bytes = self.prefix.clone();
-        bytes.extend_from_slice(&self.anchors[ordinal].bytes);
+        bytes.extend_from_slice(self.anchors.bytes(ordinal));
         bytes
     }
 
@@ -123,16 +112,14 @@ impl Head {
     pub fn build(&self, frame: u32, lsn: Lsn) -> Option<Box<Page>> {
         let mut groups: Vec<&[u8]> = Vec::with_capacity(self.anchors.len());
         let mut firsts: Vec<u8> = Vec::with_capacity(self.anchors.len());
-        for (ordinal, anchor) in self.anchors.iter().enumerate() {
-            if groups.last() != Some(&anchor.bytes.as_slice()) {
-                groups.push(&anchor.bytes);
+        let longs = self.anchors.longs();
+        for (ordinal, bytes) in self.anchors.iter().enumerate() {
+            // Only long anchors share their heads.
+            if longs.is_empty() || groups.last() != Some(&bytes) {
+                groups.push(bytes);
                 firsts.push(ordinal as u8);
             }
         }
-        let longs: Vec<(u8, LongKey)> = (0u8..)
-            .zip(&self.anchors)
-            .filter_map(|(ordinal, anchor)| anchor.long.map(|long| (ordinal, long)))
-            .collect();
         if longs.is_empty() {
             firsts.clear();
         }
@@ -171,7 +158,7 @@ impl Head {
         };
         put(&self.pages);
         for (ordinal, long) in longs {
-            put(&[ordinal]);
+            put(&[*ordinal]);
             put(&long.extent.to_le_bytes());
             put(&long.len.to_le_bytes());
         }
@@ -190,21 +177,12 @@ impl Head {
         low_bytes.extend_from_slice(view.low_suffix());
         let low = Bound { bytes: low_bytes, long: view.low_long() };
         let high = view.high();
-        let mut anchors = alloc::vec![Anchor::default(); view.count()];
         // Verified when the page was loaded or built, so the walk cannot fail.
         let groups = super::anchors(view.routing()).unwrap_or_default();
-        for (group, bytes) in groups.iter().enumerate() {
-            let members = view.members(group);
-            for anchor in anchors.get_mut(members.0..=members.1).unwrap_or_default() {
-                anchor.bytes = SmallVec::from_slice(bytes);
-            }
-        }
-        for index in 0..view.longs() {
-            let (ordinal, long) = view.long(index);
-            if let Some(anchor) = anchors.get_mut(ordinal) {
-                anchor.long = Some(long);
-            }
-        }
+        let anchors = match view.longs() {
+            0 => Anchors::short(groups),
+            _ => view.expand(&groups),
+        };
         Self { level: page.level(), prefix, low, high, pages: view.pages().into(), anchors }
     }
 }
@@ -323,6 +301,20 @@ impl<'a> HeadView<'a> {
         let first = firsts.get(group).map_or(0, |&first| usize::from(first));
         let next = firsts.get(group + 1).map_or(self.count(), |&next| usize::from(next));
         (first, next.saturating_sub(1).max(first))
+    }
+
+    /// The anchors by ordinal, of which `groups` are the distinct heads.
+    fn expand(self, groups: &AnchorList) -> Anchors {
+        let mut longs = (0..self.longs()).map(|index| self.long(index)).peekable();
+        let mut anchors = Anchors::default();
+        for (group, bytes) in groups.iter().enumerate() {
+            let (first, last) = self.members(group);
+            for ordinal in first..=last {
+                let long = longs.next_if(|(at, _)| *at == ordinal).map(|(_, long)| long);
+                anchors.push_parts(bytes, long);
+            }
+        }
+        anchors
     }
 
     /// The ordinal of the page where the queried key belongs.

@@ -21,6 +21,7 @@
 //! whoever splits a page should choose the shortest separator near the middle.
 
 mod anchors;
+mod frame_anchors;
 pub mod head;
 pub mod heads;
 mod pen;
@@ -29,6 +30,7 @@ pub mod radix;
 mod tests;
 
 pub use anchors::AnchorList;
+pub use frame_anchors::{Anchor, Anchors};
 
 use alloc::vec::Vec;
 

@@ -24,6 +24,11 @@ const SETTLED_FRACTION: u64 = 32;
 /// Most times an explicit checkpoint lets the store move pages together.
 const MAX_SETTLE_ROUNDS: usize = 256;
 
+/// The part of the log budget after which a checkpoint starts by itself: late, since a page
+/// that changes again is written again, and early enough that staging its pages over the next
+/// quarter ends before the budget does.
+const CHECKPOINT_DUE: (u64, u64) = (5, 8);
+
 /// Pages that one write stages at a time while a checkpoint runs beside it.
 const INLINE_STEP: usize = 64;
 /// Most pages a write checkpoints inline.
@@ -251,7 +256,7 @@ impl Core {
         let budget = self.options.log_budget.max(MIN_LOG_BUDGET);
         let since = log.bytes_since(self.published);
         let Some(running) = &self.running else {
-            if since >= budget / 2 {
+            if since >= budget / CHECKPOINT_DUE.1 * CHECKPOINT_DUE.0 {
                 self.begin_checkpoint()?;
             }
             return Ok(());

@@ -3,7 +3,8 @@
 use alloc::vec::Vec;
 
 use super::Forest;
-use crate::art::head::{ANCHOR_HEAD_BYTES, Anchor, Head};
+use crate::art::Anchor;
+use crate::art::head::{ANCHOR_HEAD_BYTES, Head};
 use crate::cache::Cache;
 use crate::frame::Bound;
 use crate::node::{Extents, LongKey, Miss, Owned, Page, Record};
@@ -43,12 +44,11 @@ impl Forest {
         if ordinal == 0 {
             return self.bound_key(&head.low);
         }
-        let anchor = &head.anchors[ordinal];
-        if let Some(long) = anchor.long {
+        if let Some(long) = head.anchors.long(ordinal) {
             return Ok(self.cache.extent(long.extent, long.len)?.into());
         }
         let mut key = head.prefix.clone();
-        key.extend_from_slice(&anchor.bytes);
+        key.extend_from_slice(head.anchors.bytes(ordinal));
         Ok(key)
     }
 }
@@ -72,13 +72,6 @@ pub(super) fn new_anchor(cache: &mut Cache, key: &[u8], prefix_len: usize) -> An
 /// Gives back the extents of a fence.
 pub(super) fn drop_bound(cache: &mut Cache, bound: &Bound) {
     if let Some(long) = bound.long {
-        cache.drop_extent(long.extent);
-    }
-}
-
-/// Gives back the extent of an anchor.
-pub(super) fn drop_anchor(cache: &mut Cache, anchor: &Anchor) {
-    if let Some(long) = anchor.long {
         cache.drop_extent(long.extent);
     }
 }

@@ -4,10 +4,11 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::Forest;
-use super::lob::{drop_anchor, drop_bound, new_anchor};
+use super::lob::{drop_bound, new_anchor};
 use super::route::{Path, Step};
 use super::split::build_page;
-use crate::art::head::{Anchor, Head};
+use crate::art::Anchors;
+use crate::art::head::Head;
 use crate::error::{Error, Result};
 use crate::ids::TreeId;
 use crate::limits::PAGE_BYTES;
@@ -97,9 +98,11 @@ impl Forest {
         }
         let mut joined = head.clone();
         let gone = joined.pages.remove(first + 1);
-        let anchor = joined.anchors.remove(first + 1);
+        let long = joined.anchors.remove(first + 1);
         let page = build_page(&joined, frame, first, &records, stripped)?;
-        drop_anchor(&mut self.cache, &anchor);
+        if let Some(long) = long {
+            self.cache.drop_extent(long.extent);
+        }
         self.cache.install(frame, joined.pages[first], &page)?;
         self.cache.drop_page(frame, gone)?;
         self.install_head(frame, &joined)?;
@@ -185,10 +188,10 @@ impl Forest {
         let mut head = Head::new(first.level, first.low.clone(), last.high.clone());
         let Some(groups) = self.group(&head, &records, percent)? else { return Ok(false) };
         head.pages = (1..=groups.len() as u8).collect();
-        for group in &groups {
-            head.anchors.push(super::split::trial_anchor(&group.anchor, head.prefix.len()));
+        head.anchors = Anchors::first();
+        for group in &groups[1..] {
+            head.anchors.push(&super::split::trial_anchor(&group.anchor, head.prefix.len()));
         }
-        head.anchors[0] = Anchor::default();
         if head.build(frames[0], 0).is_none() {
             return Ok(false);
         }
@@ -207,7 +210,8 @@ impl Forest {
         }
         // Everything is at hand and fits: nothing below can miss.
         for (ordinal, group) in groups.iter().enumerate().skip(1) {
-            head.anchors[ordinal] = new_anchor(&mut self.cache, &group.anchor, head.prefix.len());
+            let anchor = new_anchor(&mut self.cache, &group.anchor, head.prefix.len());
+            head.anchors.set(ordinal, &anchor);
         }
         self.replace_frames(tree, frames, heads, crossing, &head, pages, records.len())?;
         Ok(true)
@@ -225,8 +229,8 @@ impl Forest {
         records: usize,
     ) -> Result<(), Miss> {
         for old in &heads {
-            for anchor in &old.anchors {
-                drop_anchor(&mut self.cache, anchor);
+            for (_, long) in old.anchors.longs() {
+                self.cache.drop_extent(long.extent);
             }
         }
         for &number in &heads[0].pages {

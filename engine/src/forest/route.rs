@@ -140,7 +140,11 @@ impl Forest {
 
     /// The page, its query and the slot of `key`, if it is there.
     #[inline]
-    pub fn find<'a>(&'a self, tree: TreeId, key: &'a [u8]) -> Result<Option<(&'a Page, usize)>, Miss> {
+    pub fn find<'a>(
+        &'a self,
+        tree: TreeId,
+        key: &'a [u8],
+    ) -> Result<Option<(&'a Page, usize)>, Miss> {
         let leaf = self.leaf(tree, key)?;
         let slot = search::find(leaf.page, &leaf.query, &self.cache)?;
         Ok(slot.map(|slot| (leaf.page, slot)))

@@ -8,7 +8,8 @@ use super::change::crossing_size;
 use super::lob::new_bound;
 use super::route::{Path, Step};
 use super::split::{Outcome, build_page, crossing_to};
-use crate::art::head::{ANCHOR_HEAD_BYTES, Anchor, Head};
+use crate::art::Anchor;
+use crate::art::head::{ANCHOR_HEAD_BYTES, Head};
 use crate::cache::Cache;
 use crate::frame::Bound;
 use crate::ids::TreeId;
@@ -47,7 +48,7 @@ impl Forest {
         ranked.sort_by_key(|at| at.abs_diff(middle));
         // Near the middle, the shortest anchor: it tends to be the end of a directory.
         let near = (count / 4).clamp(1, ranked.len().max(1)).min(ranked.len());
-        ranked[..near].sort_by_key(|&at| (head.anchors[at].bytes.len(), at.abs_diff(middle)));
+        ranked[..near].sort_by_key(|&at| (head.anchors.bytes(at).len(), at.abs_diff(middle)));
         if step.ordinal + 1 == count && page.run() > 0 && count > 1 {
             // An ascending load: leave the old frame full.
             ranked.insert(0, count - 1);
@@ -106,12 +107,12 @@ impl Forest {
         for ordinal in ordinals {
             let first = narrow.pages.is_empty();
             narrow.pages.push(head.pages[ordinal]);
-            let anchor = match (first, head.anchors[ordinal].long) {
+            let anchor = match (first, head.anchors.long(ordinal)) {
                 (true, _) => Anchor::default(),
                 (false, None) => {
                     let strip = narrow.prefix.len().checked_sub(head.prefix.len());
                     let strip = strip.ok_or(Miss::Broken { frame, why: SHORTER })?;
-                    let bytes = &head.anchors[ordinal].bytes;
+                    let bytes = head.anchors.bytes(ordinal);
                     Anchor { bytes: bytes.get(strip..).unwrap_or(&[]).into(), long: None }
                 }
                 (false, Some(long)) => {
@@ -120,7 +121,7 @@ impl Forest {
                     shortened(suffix.ok_or(Miss::Broken { frame, why: SHORTER })?, long)
                 }
             };
-            narrow.anchors.push(anchor);
+            narrow.anchors.push(&anchor);
         }
         Ok(narrow)
     }
@@ -204,10 +205,10 @@ fn shortened(suffix: &[u8], long: LongKey) -> Anchor {
 /// Gives back the extents of anchors that became short or a fence.
 fn drop_lost_anchors(cache: &mut Cache, old: &Head, new: &[&Head]) {
     let kept = |long: &LongKey| {
-        new.iter().any(|head| head.anchors.iter().any(|anchor| anchor.long == Some(*long)))
+        new.iter().any(|head| head.anchors.longs().iter().any(|(_, kept)| kept == long))
     };
-    for long in old.anchors.iter().filter_map(|anchor| anchor.long) {
-        if !kept(&long) {
+    for (_, long) in old.anchors.longs() {
+        if !kept(long) {
             cache.drop_extent(long.extent);
         }
     }

@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 use super::lob::new_anchor;
 use super::route::Path;
 use super::{Forest, Root};
-use crate::art::head::{ANCHOR_HEAD_BYTES, Anchor, Head};
+use crate::art::head::{ANCHOR_HEAD_BYTES, Head};
+use crate::art::{Anchor, Anchors};
 use crate::error::{Error, Result};
 use crate::frame::separator_len;
 use crate::ids::TreeId;
@@ -67,12 +68,13 @@ impl Forest {
         let (middle, separator) = self.choose(page, &head.prefix, slot, key)?;
         let at = step.ordinal + 1;
         head.pages.insert(at, number);
-        head.anchors.insert(at, trial_anchor(&separator, head.prefix.len()));
+        head.anchors.insert(at, &trial_anchor(&separator, head.prefix.len()));
         let Some(mut built) = head.build(step.frame, 0) else { return Ok(Outcome::FrameFull) };
         let left = part(page, &head, at - 1, 0..middle)?;
         let right = part(page, &head, at, middle..page.count())?;
-        if head.anchors[at].long.is_some() {
-            head.anchors[at] = new_anchor(&mut self.cache, &separator, head.prefix.len());
+        if head.anchors.long(at).is_some() {
+            let anchor = new_anchor(&mut self.cache, &separator, head.prefix.len());
+            head.anchors.set(at, &anchor);
             let full = Miss::Broken { frame: step.frame, why: "page 0 changed its size" };
             built = head.build(step.frame, 0).ok_or(full)?;
         }
@@ -107,20 +109,36 @@ impl Forest {
         };
         // Near the middle the shortest separator wins: it makes routing and prefixes short.
         let reach = if ascending { 0 } else { count / 16 };
-        let mut best: Option<(usize, Vec<u8>)> = None;
-        for at in middle.saturating_sub(reach).max(1)..=(middle + reach).min(count - 1) {
-            let left = self.full_key(page, at - 1, prefix)?;
-            let right = self.full_key(page, at, prefix)?;
-            // A crossing's own key must separate: below it, keys belong to the child before.
-            let len = match page.kind() {
-                PageKind::Branch => right.len(),
-                _ => separator_len(&left, &right),
-            };
-            if best.as_ref().is_none_or(|(_, shortest)| len < shortest.len()) {
-                best = Some((at, right[..len].into()));
+        let near = middle.saturating_sub(reach).max(1)..=(middle + reach).min(count - 1);
+        let mut best: Option<(usize, usize)> = None;
+        for at in near {
+            let len = self.separator(page, at, prefix)?;
+            if best.is_none_or(|(_, shortest)| len < shortest) {
+                best = Some((at, len));
             }
         }
-        best.ok_or(Miss::Broken { frame: page.frame(), why: "a page has no middle" })
+        let broken = Miss::Broken { frame: page.frame(), why: "a page has no middle" };
+        let (at, len) = best.ok_or(broken)?;
+        let mut key = self.full_key(page, at, prefix)?;
+        key.truncate(len);
+        Ok((at, key))
+    }
+
+    /// Length of the part of the key in slot `at` that separates it from the slot before.
+    fn separator(&self, page: &Page, at: usize, prefix: &[u8]) -> Result<usize, Miss> {
+        let (left, right) = (Record::read(page, at - 1), Record::read(page, at));
+        let whole = prefix.len() + page.prefix_len();
+        // A crossing's own key must separate: below it, keys belong to the child before.
+        if page.kind() == PageKind::Branch {
+            let short = whole + right.suffix.len();
+            return Ok(right.long.map_or(short, |long| long.len as usize));
+        }
+        if left.long.is_none() && right.long.is_none() {
+            return Ok(whole + separator_len(left.suffix, right.suffix));
+        }
+        let (left, right) =
+            (self.full_key(page, at - 1, prefix)?, self.full_key(page, at, prefix)?);
+        Ok(separator_len(&left, &right))
     }
 
     /// Puts a new root above the old one.
@@ -134,7 +152,7 @@ impl Forest {
         let frame = self.cache.create_frame(tree, level);
         let head = Head {
             pages: [1].into(),
-            anchors: [Anchor::default()].into(),
+            anchors: Anchors::first(),
             ..Head::new(level, Default::default(), None)
         };
         let crossing = crossing_to(old.frame, Vec::new(), None);
@@ -159,7 +177,7 @@ impl Forest {
             let frame = forest.cache.create_frame(tree, 0);
             let head = Head {
                 pages: [1].into(),
-                anchors: [Anchor::default()].into(),
+                anchors: Anchors::first(),
                 ..Head::new(0, Default::default(), None)
             };
             let page = build_page(&head, frame, 0, &[], 0)?;
@@ -223,12 +241,9 @@ fn part(
     }
     let mut out = Page::new(page.kind(), page.level(), page.frame(), head.pages[ordinal]);
     out.format(&prefix);
-    for (at, slot) in slots.enumerate() {
-        if !out.insert(at, &Record::read(page, slot).stripped(strip)) {
-            return Err(Miss::Broken { frame: page.frame(), why: "half a page does not fit one" });
-        }
+    if !out.fill_from(page, slots, strip) {
+        return Err(Miss::Broken { frame: page.frame(), why: "half a page does not fit one" });
     }
-    out.end_run();
     Ok(out)
 }
 

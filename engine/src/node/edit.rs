@@ -1,6 +1,7 @@
 //! Changing one page: insert, replace, remove, compact.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use super::page::{HEADER_BYTES, LINE_BYTES, LINE_SLOTS, MAX_LINES, Page};
 use super::record::Record;
@@ -8,9 +9,10 @@ use super::search::fingerprint;
 use crate::limits::PAGE_BYTES;
 
 impl Page {
-    /// Makes an empty page of records with this prefix (relative to the frame's).
+    /// Makes an empty page of records with this prefix (relative to the frame's) out of one
+    /// that has nothing but its identity.
     pub fn format(&mut self, prefix: &[u8]) {
-        self.bytes_mut()[16..].fill(0);
+        debug_assert!(self.bytes()[16..].iter().all(|byte| *byte == 0));
         let at = (PAGE_BYTES - prefix.len()) & !7;
         self.bytes_mut()[at..at + prefix.len()].copy_from_slice(prefix);
         self.set_prefix_place(at, prefix.len());
@@ -54,6 +56,40 @@ impl Page {
         self.set_count(count + 1);
         let run = if slot == count { self.run() + 1 } else { 0 };
         self.set_run(run);
+        true
+    }
+
+    /// Fills an empty page with the records of `slots` of another, whose prefix is `strip` bytes
+    /// shorter; `false` if they do not fit.
+    pub fn fill_from(&mut self, from: &Self, slots: Range<usize>, strip: usize) -> bool {
+        let count = slots.len();
+        let lines = count.div_ceil(LINE_SLOTS).max(1);
+        if lines > MAX_LINES {
+            return false;
+        }
+        self.set_lines(lines);
+        let end = self.arrays_end();
+        let mut top = self.heap_top();
+        for (at, slot) in slots.enumerate() {
+            let record = Record::read(from, slot).stripped(strip);
+            let size = record.size();
+            if top < end + size {
+                return false;
+            }
+            top -= size;
+            let mark = if strip == 0 {
+                let old = from.offset(slot);
+                self.bytes_mut()[top..top + size].copy_from_slice(&from.bytes()[old..old + size]);
+                from.bytes()[HEADER_BYTES + slot]
+            } else {
+                record.write(self, top);
+                fingerprint(record.suffix, record.long.map(|long| long.len))
+            };
+            self.bytes_mut()[HEADER_BYTES + at] = mark;
+            self.set_offset(at, top);
+        }
+        self.set_heap_top(top);
+        self.set_count(count);
         true
     }
 
