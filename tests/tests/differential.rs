@@ -35,6 +35,7 @@ const TIGHT: Options = Options {
     log_budget: MIN_LOG_BUDGET,
     auto_checkpoint: true,
     read_only: false,
+    memory_hint: MemoryHint(None),
 };
 
 /// What each script left, by its number, and which home saw it first.
