@@ -10,7 +10,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use holt_engine::db::{Options, Tree};
+use holt_engine::db::{MemoryHint, Options, Tree};
 use holt_engine::limits::{MAX_FRAME_BYTES, MIN_CACHE_BYTES, MIN_FRAME_BYTES, MIN_LOG_BUDGET};
 use holt_tests::compare::{Dump, explain, run};
 use holt_tests::home::{
