@@ -116,7 +116,7 @@ pub const DEFAULT_CACHE_BYTES: u64 = 128 << 20;
 pub const MIN_CACHE_BYTES: u64 = 256 * 1024;
 
 /// Pages of one chunk of the cache's memory: where address space is memory, small ones.
-pub const SLAB_CHUNK_PAGES: usize = if cfg!(target_pointer_width = "64") { 2048 } else { 64 };
+pub const SLAB_CHUNK_PAGES: usize = if cfg!(target_pointer_width = "64") { 4096 } else { 64 };
 
 /// Default log budget, in bytes: how far the log may grow before a checkpoint must finish.
 pub const DEFAULT_LOG_BUDGET: u64 = 256 << 20;
