@@ -98,8 +98,8 @@ impl Tree {
     /// `Corrupt` if what was read is damaged, and failures of the device.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         self.look(|forest| {
-            let Some((page, slot)) = forest.find(TREE, key)? else { return Ok(None) };
-            Ok(Some(forest.value(Stored::read(page, slot).value)?.into()))
+            let Some((page, slot)) = forest.reader().find(TREE, key)? else { return Ok(None) };
+            Ok(Some(forest.reader().value(Stored::read(page, slot).value)?.into()))
         })
     }
 
@@ -109,10 +109,10 @@ impl Tree {
     /// Those of [`Tree::get`].
     pub fn get_record(&self, key: &[u8]) -> Result<Option<Record>> {
         self.look(|forest| {
-            let Some((page, slot)) = forest.find(TREE, key)? else { return Ok(None) };
+            let Some((page, slot)) = forest.reader().find(TREE, key)? else { return Ok(None) };
             let stored = Stored::read(page, slot);
             let version = RecordVersion::from_raw(stored.version);
-            Ok(Some(Record { value: forest.value(stored.value)?.into(), version }))
+            Ok(Some(Record { value: forest.reader().value(stored.value)?.into(), version }))
         })
     }
 
@@ -144,8 +144,8 @@ impl Tree {
         crate::txn::check_limits(dst, &[])?;
         let mut core = self.shared.core.write();
         let value = core.forest.with(|forest| {
-            let Some((page, slot)) = forest.find(TREE, src)? else { return Ok(None) };
-            Ok(Some(Vec::from(forest.value(Stored::read(page, slot).value)?)))
+            let Some((page, slot)) = forest.reader().find(TREE, src)? else { return Ok(None) };
+            Ok(Some(Vec::from(forest.reader().value(Stored::read(page, slot).value)?)))
         })?;
         let Some(value) = value else {
             core.after_read();
@@ -154,7 +154,7 @@ impl Tree {
         if src == dst {
             return Ok(());
         }
-        if !force && core.forest.with(|forest| Ok(forest.find(TREE, dst)?.is_some()))? {
+        if !force && core.forest.with(|forest| Ok(forest.reader().find(TREE, dst)?.is_some()))? {
             return Err(Error::DstExists);
         }
         core.batch(&[
@@ -213,7 +213,7 @@ impl Tree {
         max_bytes: usize,
     ) -> Result<ScanPage<RangeEntry>> {
         let mut run = ScanRun::new(TREE, spec, max_entries, max_bytes, true);
-        self.look(|forest| run.advance(forest))?;
+        self.look(|forest| run.advance(forest.reader()))?;
         Ok(run.finish())
     }
 
@@ -224,7 +224,7 @@ impl Tree {
         max_bytes: usize,
     ) -> Result<ScanPage<KeyRangeEntry>> {
         let mut run = ScanRun::new(TREE, spec, max_entries, max_bytes, false);
-        self.look(|forest| run.advance(forest))?;
+        self.look(|forest| run.advance(forest.reader()))?;
         let page = run.finish();
         let entries = page.entries.into_iter().map(|entry| match entry {
             RangeEntry::Key { key, version, .. } => KeyRangeEntry::Key { key, version },

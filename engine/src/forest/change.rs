@@ -33,7 +33,7 @@ pub struct Previous {
 impl Forest {
     /// Where `key` is or belongs.
     pub fn place(&self, tree: TreeId, key: &[u8]) -> Result<Place, Miss> {
-        let leaf = self.leaf(tree, key)?;
+        let leaf = self.reader().leaf(tree, key)?;
         let (slot, exact) = search::lower_bound(leaf.page, &leaf.query, &self.cache)?;
         let stripped = leaf.query.stripped + leaf.page.prefix_len();
         Ok(Place { frame: leaf.step.frame, page: leaf.step.page, slot, exact, stripped })

@@ -122,7 +122,7 @@ impl Forest {
             if head.pages.len() > 1 || page.count() > 1 {
                 return Ok(());
             }
-            let child = self.crossing(page, 0, root.frame)?;
+            let child = super::route::crossing(page, 0, root.frame)?;
             self.cache.page(child, 0)?;
             self.cache.drop_frame(root.frame)?;
             let (level, frames) = (root.level - 1, root.frames.saturating_sub(1));
@@ -150,8 +150,8 @@ impl Forest {
         for slot in right.into_iter().chain(left) {
             let page = self.cache.page(parent.frame, parent.page)?;
             let pair = [
-                self.crossing(page, slot, parent.frame)?,
-                self.crossing(page, slot + 1, parent.frame)?,
+                super::route::crossing(page, slot, parent.frame)?,
+                super::route::crossing(page, slot + 1, parent.frame)?,
             ];
             if pages(self, pair[0])? + pages(self, pair[1])? > most {
                 continue;

@@ -11,6 +11,7 @@ mod compact;
 mod cursor;
 mod lob;
 mod merge;
+mod reader;
 mod route;
 mod spill;
 mod split;
@@ -25,6 +26,7 @@ use crate::node::Miss;
 pub use change::{Place, Previous};
 pub use check::{Census, Checker};
 pub use cursor::{Cursor, Entry};
+pub use reader::{Pages, Reader};
 pub use route::{Path, Step};
 
 /// Where a tree starts and how much it holds.
