@@ -118,6 +118,13 @@ pub const MIN_CACHE_BYTES: u64 = 256 * 1024;
 /// Pages of one chunk of the cache's memory: where address space is memory, small ones.
 pub const SLAB_CHUNK_PAGES: usize = if cfg!(target_pointer_width = "64") { 4096 } else { 64 };
 
+/// Past images of pages that snapshots need take at most one part in so many of the cache
+/// before they are written out.
+pub const HISTORY_SHARE: u64 = 4;
+
+/// Default limit of what past images of pages may take together, in memory and in the store.
+pub const DEFAULT_SNAPSHOT_BYTES: u64 = 4 << 30;
+
 /// Default log budget, in bytes: how far the log may grow before a checkpoint must finish.
 pub const DEFAULT_LOG_BUDGET: u64 = 256 << 20;
 

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::options::Options;
+use super::snapshot::Retired;
 use crate::cache::Cache;
 use crate::checkpoint::{RootRecord, Running};
 use crate::device::{BlobStore, LogDevice};
@@ -48,6 +49,8 @@ pub(super) struct Core {
     pub running: Option<Running>,
     pub recovery: Recovery,
     pub counters: CoreCounters,
+    /// Snapshots to give back.
+    pub retired: Arc<Retired>,
     options: Options,
     published: Lsn,
     clock: Lsn,
@@ -69,8 +72,9 @@ impl Core {
         let mut cache = Cache::new(Arc::clone(&blobs), budget, root.next_frame, root.next_extent);
         cache.set_read_only(options.read_only);
         cache.set_memory_hint(options.memory_hint.0);
+        cache.set_history_limit(options.snapshot_bytes);
         let counters = Default::default();
-        let mut forest = Forest { cache, roots: root.trees, counters };
+        let mut forest = Forest { cache, roots: root.trees.into(), counters };
         if !forest.roots.contains_key(&TREE) {
             forest.create_tree(TREE)?;
         }
@@ -94,6 +98,7 @@ impl Core {
             running: None,
             recovery,
             counters: CoreCounters::default(),
+            retired: Arc::default(),
             published: root.log.cut,
             clock: root.log.ceiling.max(8),
             options,
@@ -129,8 +134,21 @@ impl Core {
         self.forest.cache.set_read_only(true);
     }
 
+    /// Gives back what only snapshots needed whose last handle is gone.
+    pub fn drain_retired(&mut self) {
+        for epoch in self.retired.take() {
+            self.forest.cache.retire_snapshot(epoch);
+        }
+    }
+
+    /// Every change made so far has a position below this one.
+    pub fn last_lsn(&self) -> Lsn {
+        self.log.as_ref().map_or(self.clock, |log| log.end())
+    }
+
     /// Makes room after a read. The read has what it wants: a failure shows on the next write.
     pub fn after_read(&mut self) {
+        self.drain_retired();
         let trimmed = self.forest.cache.trim();
         let _ = self.guard(trimmed);
     }
@@ -249,6 +267,7 @@ impl Core {
     }
 
     fn upkeep(&mut self, bytes: u64) -> Result<()> {
+        self.drain_retired();
         self.forest.cache.trim()?;
         let Some(log) = self.log.as_ref().filter(|_| self.options.auto_checkpoint) else {
             return Ok(());
@@ -311,6 +330,8 @@ impl Core {
     }
 
     fn checkpoint_now(&mut self) -> Result<()> {
+        self.drain_retired();
+        self.forest.cache.trim()?;
         self.finish_checkpoint()?;
         let logged = self.log.as_ref().is_some_and(|log| log.bytes_since(self.published) > 0);
         if logged || self.forest.cache.is_dirty() {

@@ -5,14 +5,18 @@ mod core;
 mod options;
 mod scan;
 mod scan_run;
+mod snapshot;
 mod stats;
 mod tree;
 mod verify;
+mod view;
 
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
 mod poison_tests;
+#[cfg(test)]
+mod snapshot_tests;
 #[cfg(test)]
 mod tests;
 
@@ -23,3 +27,4 @@ pub use scan::{
 };
 pub use stats::{TreeStats, VerifyReport};
 pub use tree::{Record, Tree};
+pub use view::{Snapshot, View};

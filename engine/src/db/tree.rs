@@ -8,7 +8,9 @@ use super::core::{Core, TREE};
 use super::options::Options;
 use super::scan::{KeyRangeBuilder, KeyRangeEntry, RangeBuilder, RangeEntry, ScanPage, ScanSpec};
 use super::scan_run::ScanRun;
+use super::snapshot::Moment;
 use super::stats::{TreeStats, VerifyReport};
+use super::view::{Snapshot, View};
 use crate::device::{BlobStore, LogDevice, MemoryBlobStore};
 use crate::error::{Error, Result};
 use crate::forest::Forest;
@@ -33,12 +35,13 @@ pub struct Record {
 /// at most 1 MiB; both may be empty, and a key may extend another.
 #[derive(Clone)]
 pub struct Tree {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
-struct Shared {
-    core: RwLock<Core>,
-    options: Options,
+/// An open store, shared by its handles.
+pub(super) struct Shared {
+    pub core: RwLock<Core>,
+    pub options: Options,
 }
 
 impl Tree {
@@ -231,6 +234,34 @@ impl Tree {
             RangeEntry::CommonPrefix(key) => KeyRangeEntry::CommonPrefix(key),
         });
         Ok(ScanPage { entries: entries.collect(), next: page.next })
+    }
+
+    /// The tree as it is now, under `prefix`, for as long as the snapshot lives. Taking it costs
+    /// the same however large the tree is; keeping it costs what changes meanwhile.
+    ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put(b"a", b"old")?;
+    /// let snapshot = tree.snapshot(b"")?;
+    /// tree.put(b"a", b"new")?;
+    /// assert_eq!(snapshot.get(b"a")?.as_deref(), Some(&b"old"[..]));
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `SnapshotEpochExhausted`.
+    pub fn snapshot(&self, prefix: &[u8]) -> Result<Snapshot> {
+        let moment = Moment::take(&self.shared)?;
+        Ok(Snapshot::new(View::new(moment, TREE, prefix)))
+    }
+
+    /// Calls `read` with the tree as it is now, under `prefix`: everything it reads is of one
+    /// moment. No lock is held meanwhile.
+    ///
+    /// # Errors
+    /// `SnapshotEpochExhausted`, and those of `read`.
+    pub fn view<R>(&self, prefix: &[u8], read: impl FnOnce(&View) -> Result<R>) -> Result<R> {
+        read(&View::new(Moment::take(&self.shared)?, TREE, prefix))
     }
 
     /// Makes everything written so far part of the published state and shortens the log.

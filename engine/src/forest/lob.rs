@@ -79,6 +79,6 @@ pub(super) fn new_anchor(cache: &mut Cache, key: &[u8], prefix_len: usize) -> An
 /// Gives back the extents of a fence.
 pub(super) fn drop_bound(cache: &mut Cache, bound: &Bound) {
     if let Some(long) = bound.long {
-        cache.drop_extent(long.extent);
+        cache.drop_extent(long.extent, long.len);
     }
 }
