@@ -33,12 +33,19 @@ pub struct TreeBuilder {
     config: TreeConfig,
     cache_bytes: Option<u64>,
     snapshot_bytes: u64,
+    feed_retention: u64,
     direct: bool,
 }
 
 impl From<TreeConfig> for TreeBuilder {
     fn from(config: TreeConfig) -> Self {
-        Self { config, cache_bytes: None, snapshot_bytes: DEFAULT_SNAPSHOT_BYTES, direct: true }
+        Self {
+            config,
+            cache_bytes: None,
+            snapshot_bytes: DEFAULT_SNAPSHOT_BYTES,
+            feed_retention: 0,
+            direct: true,
+        }
     }
 }
 
@@ -119,6 +126,12 @@ impl TreeBuilder {
         self
     }
 
+    /// Bytes of committed changes to keep for `changes_since`; 0, the default, for none.
+    pub const fn feed_retention(mut self, bytes: u64) -> Self {
+        self.feed_retention = bytes;
+        self
+    }
+
     /// The settings so far.
     pub const fn config(&self) -> &TreeConfig {
         &self.config
@@ -134,6 +147,7 @@ impl TreeBuilder {
             auto_checkpoint: self.config.checkpoint.enabled,
             read_only: self.config.is_read_only(),
             snapshot_bytes: self.snapshot_bytes,
+            feed_retention: self.feed_retention,
             memory_hint: MemoryHint(Some(prefer_large_pages)),
         }
     }

@@ -125,6 +125,15 @@ pub const HISTORY_SHARE: u64 = 4;
 /// Default limit of what past images of pages may take together, in memory and in the store.
 pub const DEFAULT_SNAPSHOT_BYTES: u64 = 4 << 30;
 
+/// Bytes of operations in one record of the change feed; a larger commit takes several.
+pub const FEED_PART_BYTES: usize = 256 << 10;
+
+/// Most commits that leave the change feed when one is added.
+pub const MAX_FEED_TRIM: usize = 4;
+
+/// Most commits in one part of the change feed that is read.
+pub const MAX_FEED_CHANGES: usize = 65_536;
+
 /// Default log budget, in bytes: how far the log may grow before a checkpoint must finish.
 pub const DEFAULT_LOG_BUDGET: u64 = 256 << 20;
 

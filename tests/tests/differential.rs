@@ -38,6 +38,7 @@ const TIGHT: Options = Options {
     auto_checkpoint: true,
     read_only: false,
     snapshot_bytes: DEFAULT_SNAPSHOT_BYTES,
+    feed_retention: 0,
     memory_hint: MemoryHint(None),
 };
 

@@ -4,6 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::feed::Feed;
 use super::options::Options;
 use super::snapshot::Retired;
 use crate::cache::Cache;
@@ -49,6 +50,8 @@ pub(super) struct Core {
     pub running: Option<Running>,
     pub recovery: Recovery,
     pub counters: CoreCounters,
+    /// The change feed.
+    pub feed: Feed,
     /// Snapshots to give back.
     pub retired: Arc<Retired>,
     options: Options,
@@ -78,6 +81,7 @@ impl Core {
         if !forest.roots.contains_key(&TREE) {
             forest.create_tree(TREE)?;
         }
+        let mut feed = Feed::new(options.feed_retention, root.log.cut);
         let mut recovery = Recovery::default();
         let log = match log {
             None => None,
@@ -86,6 +90,7 @@ impl Core {
                     let ops: Vec<OpRef<'_>> = record.ops().map(|(_, op)| op).collect();
                     let applied = Applied::apply(&mut forest, &ops, record.lsn)?;
                     applied.commit(&mut forest)?;
+                    feed.note(&mut forest, record.lsn, &ops)?;
                     forest.cache.trim()
                 })?;
                 recovery = found;
@@ -98,6 +103,7 @@ impl Core {
             running: None,
             recovery,
             counters: CoreCounters::default(),
+            feed,
             retired: Arc::default(),
             published: root.log.cut,
             clock: root.log.ceiling.max(8),
@@ -181,6 +187,7 @@ impl Core {
         if let Some(previous) = self.guard(written)? {
             self.forest.forget(&previous, true);
         }
+        self.note(lsn, &[OpRef::Put { tree, key, value }])?;
         self.after_write(key.len() + value.len())
     }
 
@@ -201,6 +208,7 @@ impl Core {
         self.forest.forget(&previous, false);
         let shrunk = self.forest.shrink(tree, key);
         self.guard(shrunk)?;
+        self.note(lsn, &[OpRef::Delete { tree, key }])?;
         self.after_write(key.len())?;
         Ok(true)
     }
@@ -230,7 +238,15 @@ impl Core {
         }
         let committed = applied.commit(&mut self.forest);
         self.guard(committed)?;
+        self.note(lsn, ops)?;
         self.after_write(crate::log::encoded_len(ops))
+    }
+
+    /// Notes a commit in the change feed. It is in the log: if that fails, the next opening
+    /// makes it good.
+    fn note(&mut self, lsn: Lsn, ops: &[OpRef<'_>]) -> Result<()> {
+        let noted = self.feed.note(&mut self.forest, lsn, ops);
+        self.guard(noted)
     }
 
     /// Notes a failure of the log that is not about the operations themselves.

@@ -2,6 +2,7 @@
 
 mod batch;
 mod core;
+mod feed;
 mod options;
 mod scan;
 mod scan_run;
@@ -12,6 +13,8 @@ mod verify;
 mod view;
 
 #[cfg(test)]
+mod feed_tests;
+#[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
 mod poison_tests;
@@ -21,6 +24,7 @@ mod snapshot_tests;
 mod tests;
 
 pub use batch::AtomicBatch;
+pub use feed::{Change, ChangeEvent, ChangePage};
 pub use options::{MemoryHint, Options};
 pub use scan::{
     KeyRangeBuilder, KeyRangeEntry, KeyRangeIter, RangeBuilder, RangeEntry, RangeIter, ScanPage,

@@ -35,6 +35,9 @@ pub struct Options {
     /// beyond it the oldest snapshot expires.
     #[cfg_attr(feature = "serde", serde(default = "default_snapshot_bytes"))]
     pub snapshot_bytes: u64,
+    /// Bytes of committed changes to keep for followers; 0 for no change feed.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub feed_retention: u64,
     /// What is told of memory for pages.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub memory_hint: MemoryHint,
@@ -49,6 +52,7 @@ impl Default for Options {
             auto_checkpoint: true,
             read_only: false,
             snapshot_bytes: DEFAULT_SNAPSHOT_BYTES,
+            feed_retention: 0,
             memory_hint: MemoryHint::default(),
         }
     }

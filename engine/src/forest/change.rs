@@ -203,3 +203,31 @@ pub(super) fn crossing_size(key: &[u8], stripped: usize) -> usize {
     let long = is_long(key.len()).then_some(LongKey { extent: 0, len: 0 });
     Record { version: 0, suffix: suffix(key, stripped), long, value: Value::Inline(&[0; 4]) }.size()
 }
+
+impl Forest {
+    /// Temporary: replaced when relocate is merged.
+    pub fn remove_tree(&mut self, tree: TreeId) -> Result<u64> {
+        let mut count = 0;
+        loop {
+            let found = self.with(|forest| {
+                let mut cursor = forest.reader().seek(tree, b"", false)?;
+                let Some(entry) = forest.reader().entry(&mut cursor)? else { return Ok(None) };
+                let mut key = alloc::vec::Vec::new();
+                entry.key(&forest.cache, &mut key)?;
+                Ok(Some(key))
+            })?;
+            let Some(key) = found else { break };
+            let place = self.with(|forest| forest.place(tree, &key))?;
+            let gone = self.settle(|forest| forest.erase(tree, place, &key))?;
+            self.forget(&gone, false);
+            self.shrink(tree, &key)?;
+            count += 1;
+        }
+        let root = self.roots.get(&tree).map(|root| root.frame);
+        if let Some(frame) = root {
+            self.settle(|forest| forest.cache.drop_frame(frame))?;
+            self.roots.remove(&tree);
+        }
+        Ok(count)
+    }
+}
