@@ -114,6 +114,12 @@ pub enum Error {
         /// What to do.
         advice: &'static str,
     },
+    /// The bytes are no checkpoint image, or a damaged one; nothing changed.
+    #[error("the checkpoint image cannot be used ({why}); take it from its source again")]
+    InvalidImage {
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// The key or prefix lies outside the prefix that the view was made for.
     #[error("the key lies outside the prefix of the view; use one of its keys or another view")]
     OutsideViewScope,

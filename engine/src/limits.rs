@@ -134,6 +134,15 @@ pub const MAX_FEED_TRIM: usize = 4;
 /// Most commits in one part of the change feed that is read.
 pub const MAX_FEED_CHANGES: usize = 65_536;
 
+/// Longest name of a tree, in bytes.
+pub const MAX_TREE_NAME_BYTES: usize = 1024;
+
+/// Bytes of records after which a block of a checkpoint image is closed.
+pub const IMAGE_BLOCK_BYTES: usize = 256 << 10;
+
+/// Largest block of a checkpoint image: one record may be larger than a usual block.
+pub const MAX_IMAGE_BLOCK_BYTES: usize = IMAGE_BLOCK_BYTES + MAX_KEY_BYTES + MAX_VALUE_BYTES + 64;
+
 /// Default log budget, in bytes: how far the log may grow before a checkpoint must finish.
 pub const DEFAULT_LOG_BUDGET: u64 = 256 << 20;
 

@@ -3,6 +3,7 @@
 mod batch;
 mod core;
 mod feed;
+mod image;
 mod options;
 mod scan;
 mod scan_run;
@@ -25,6 +26,7 @@ mod tests;
 
 pub use batch::AtomicBatch;
 pub use feed::{Change, ChangeEvent, ChangePage};
+pub use image::{CheckpointImage, ImageSummary};
 pub use options::{MemoryHint, Options};
 pub use scan::{
     KeyRangeBuilder, KeyRangeEntry, KeyRangeIter, RangeBuilder, RangeEntry, RangeIter, ScanPage,
