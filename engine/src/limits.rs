@@ -115,6 +115,9 @@ pub const DEFAULT_CACHE_BYTES: u64 = 128 << 20;
 /// Smallest cache, in bytes: one operation's working set with room to spare.
 pub const MIN_CACHE_BYTES: u64 = 256 * 1024;
 
+/// Control blocks of frames that share one piece of the cache's directory.
+pub const DIRECTORY_FRAMES: usize = 512;
+
 /// Pages of one chunk of the cache's memory: where address space is memory, small ones.
 pub const SLAB_CHUNK_PAGES: usize = if cfg!(target_pointer_width = "64") { 4096 } else { 64 };
 

@@ -7,6 +7,7 @@
 //! operation, only by [`Cache::trim`] between operations.
 
 mod cut;
+mod directory;
 mod evict;
 mod extents;
 mod frames;
@@ -15,7 +16,6 @@ mod load;
 mod plan;
 mod slab;
 
-use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -25,6 +25,7 @@ use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::ids::{BlobId, Lsn, Ticket};
 use crate::node::{Miss, Page};
+use directory::Directory;
 use history::History;
 use slab::Slab;
 
@@ -52,7 +53,7 @@ pub struct CacheCounters {
 pub struct Cache {
     blobs: Arc<dyn BlobStore>,
     geometry: Geometry,
-    frames: Vec<Option<Box<Frame>>>,
+    frames: Directory,
     slab: Slab,
     extents: BTreeMap<u64, ExtentSlot>,
     extent_hand: u64,
@@ -84,7 +85,7 @@ impl Cache {
         Self {
             geometry: blobs.geometry(),
             blobs,
-            frames: Vec::new(),
+            frames: Directory::default(),
             slab: Slab::default(),
             extents: BTreeMap::new(),
             extent_hand: 0,
