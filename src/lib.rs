@@ -30,6 +30,8 @@
 
 mod builder;
 mod config;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 
 pub use builder::TreeBuilder;
 pub use config::{AccessMode, CheckpointConfig, Durability, Storage, TreeConfig};

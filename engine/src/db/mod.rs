@@ -2,6 +2,7 @@
 
 mod batch;
 mod core;
+mod figures;
 mod options;
 mod scan;
 mod scan_run;
@@ -17,6 +18,7 @@ mod poison_tests;
 mod tests;
 
 pub use batch::AtomicBatch;
+pub use figures::{Figure, FigureKind, FigureValue};
 pub use options::{MemoryHint, Options};
 pub use scan::{
     KeyRangeBuilder, KeyRangeEntry, KeyRangeIter, RangeBuilder, RangeEntry, RangeIter, ScanPage,
