@@ -216,6 +216,14 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "serde")]
+    #[test]
+    fn statistics_read_back_as_written() {
+        let written = serde_json::to_string(&distinct()).expect("is plain data");
+        assert!(written.contains(r#""records":1,"#) && written.contains(r#""bytes_written":31"#));
+        assert_eq!(serde_json::from_str::<TreeStats>(&written).expect("reads"), distinct());
+    }
+
     #[test]
     fn the_figures_of_a_tree_that_is_used_move() {
         let tree = crate::db::Tree::memory().expect("opens");
