@@ -72,7 +72,7 @@ mod tests {
         let written = serde_json::to_string(&Geometry::default()).expect("is plain data");
         assert_eq!(written, r#"{"frame_bytes":524288}"#);
         assert_eq!(serde_json::from_str::<Geometry>(&written).ok(), Some(Geometry::default()));
-        for bytes in [0, 4096, 16383, 1 << 20] {
+        for bytes in [0, PAGE_BYTES as u32, MIN_FRAME_BYTES + 1, 2 * MAX_FRAME_BYTES] {
             let wrong = std::format!(r#"{{"frame_bytes":{bytes}}}"#);
             let refused = serde_json::from_str::<Geometry>(&wrong).expect_err(&wrong);
             assert!(std::string::ToString::to_string(&refused).contains("16384"), "{refused}");
