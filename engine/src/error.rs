@@ -123,6 +123,27 @@ pub enum Error {
         /// What it must be.
         why: &'static str,
     },
+    /// A snapshot was given up because what it kept outgrew its limit, or a position lies below
+    /// what is still kept.
+    #[error("{what} is no longer kept; {advice}")]
+    Expired {
+        /// What was asked for.
+        what: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The bytes are no checkpoint image, or a damaged one; nothing changed.
+    #[error("the checkpoint image cannot be used ({why}); take it from its source again")]
+    InvalidImage {
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The key or prefix lies outside the prefix that the view was made for.
+    #[error("the key lies outside the prefix of the view; use one of its keys or another view")]
+    OutsideViewScope,
+    /// No further snapshot can be numbered.
+    #[error("all snapshot numbers are used up; reopen the store")]
+    SnapshotEpochExhausted,
     /// A sandboxed engine was stopped within the call, by a limit or by a fault of its own. The
     /// next call opens the store again.
     #[error("{call} was stopped ({cause}); {}", after_interruption(*.outcome_unknown))]

@@ -19,6 +19,7 @@ impl Cache {
     /// # Errors
     /// A failure to write dirty pages out; nothing is lost, they stay in memory.
     pub fn trim(&mut self) -> Result<()> {
+        self.trim_history()?;
         if self.used > self.budget.max(self.stuck) {
             self.trim_extents()?;
             self.trim_pages()?;

@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::Cache;
 use super::slab::Handle;
+use crate::art::head::HeadView;
 use crate::frame::{FrameMeta, PageSet};
 use crate::ids::{BlobId, Ticket, TreeId};
 use crate::limits::{MAX_ANCHORS, PAGE_BYTES};
@@ -202,6 +203,9 @@ impl Cache {
         if self.control(frame)?.pending.has(page) {
             self.keep_pre_image(frame, page)?;
         }
+        if self.keeps_history() {
+            self.keep_past(frame, page);
+        }
         let lsn = self.lsn;
         let control = self.frame_mut(frame)?;
         control.meta.lsn = lsn;
@@ -264,8 +268,15 @@ impl Cache {
         Ok(())
     }
 
-    /// Removes a frame and all its pages.
+    /// Removes a frame and all its pages. While there are snapshots they must be in memory: a
+    /// miss has changed nothing.
     pub fn drop_frame(&mut self, frame: u32) -> Result<(), Miss> {
+        if self.keeps_history() {
+            let used = HeadView(self.page(frame, 0)?).used();
+            for page in used.iter() {
+                self.page(frame, page)?;
+            }
+        }
         for page in 0..self.geometry.pages() {
             self.drop_page(frame, page as u8)?;
         }

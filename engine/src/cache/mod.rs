@@ -10,6 +10,7 @@ mod cut;
 mod evict;
 mod extents;
 mod frames;
+mod history;
 mod load;
 mod plan;
 mod slab;
@@ -24,12 +25,14 @@ use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::ids::{BlobId, Lsn, Ticket};
 use crate::node::{Miss, Page};
+use history::History;
 use slab::Slab;
 
 pub use cut::{PreImage, PreImages};
 pub use evict::padded;
 pub use extents::ExtentSlot;
 pub use frames::{Frame, FrameView};
+pub use history::{HistoryUsage, Past};
 pub use plan::{CutPage, CutPlan, FramePlan};
 
 /// Figures of the cache since opening.
@@ -64,6 +67,7 @@ pub struct Cache {
     deleted: BTreeSet<BlobId>,
     released: Vec<Ticket>,
     cut: Option<PreImages>,
+    history: History,
     next_frame: u32,
     next_extent: u64,
     lsn: Lsn,
@@ -94,6 +98,7 @@ impl Cache {
             deleted: BTreeSet::new(),
             released: Vec::new(),
             cut: None,
+            history: History::new(),
             next_frame,
             next_extent,
             lsn: 0,

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::scan::{RangeEntry, ScanPage, ScanSpec};
-use crate::forest::{Cursor, Forest};
+use crate::forest::{Cursor, Pages, Reader};
 use crate::ids::{RecordVersion, TreeId};
 use crate::limits::{MAX_SCAN_BYTES, MAX_SCAN_ENTRIES};
 use crate::node::Miss;
@@ -43,49 +43,49 @@ impl<'a> ScanRun<'a> {
     }
 
     /// Where to go on: after the last entry, or at the start. `None` if nothing can follow.
-    fn position(&self, forest: &Forest) -> Result<Option<Cursor>, Miss> {
+    fn position<P: Pages>(&self, reader: Reader<'_, P>) -> Result<Option<Cursor>, Miss> {
         let prefix = self.spec.prefix.as_slice();
         match (self.entries.last(), &self.spec.start_after) {
-            (Some(RangeEntry::Key { key, .. }), _) => forest.seek(self.tree, key, true).map(Some),
-            (Some(RangeEntry::CommonPrefix(rollup)), _) => self.past(forest, rollup),
+            (Some(RangeEntry::Key { key, .. }), _) => reader.seek(self.tree, key, true).map(Some),
+            (Some(RangeEntry::CommonPrefix(rollup)), _) => self.past(reader, rollup),
             (None, Some(after)) if after.as_slice() >= prefix => {
-                forest.seek(self.tree, after, true).map(Some)
+                reader.seek(self.tree, after, true).map(Some)
             }
-            (None, _) => forest.seek(self.tree, prefix, false).map(Some),
+            (None, _) => reader.seek(self.tree, prefix, false).map(Some),
         }
     }
 
     /// A cursor behind everything that starts with `rollup`.
-    fn past(&self, forest: &Forest, rollup: &[u8]) -> Result<Option<Cursor>, Miss> {
+    fn past<P: Pages>(&self, reader: Reader<'_, P>, rollup: &[u8]) -> Result<Option<Cursor>, Miss> {
         match successor(rollup) {
-            Some(next) => forest.seek(self.tree, &next, false).map(Some),
+            Some(next) => reader.seek(self.tree, &next, false).map(Some),
             None => Ok(None),
         }
     }
 
     /// Goes on until a bound is reached or the scan ends. After a miss, call it again.
-    pub fn advance(&mut self, forest: &Forest) -> Result<(), Miss> {
+    pub fn advance<P: Pages>(&mut self, reader: Reader<'_, P>) -> Result<(), Miss> {
         if self.max_entries == 0 {
             return Ok(());
         }
-        let Some(mut cursor) = self.position(forest)? else { return Ok(()) };
+        let Some(mut cursor) = self.position(reader)? else { return Ok(()) };
         let mut key = core::mem::take(&mut self.key);
-        let outcome = self.walk(forest, &mut cursor, &mut key);
+        let outcome = self.walk(reader, &mut cursor, &mut key);
         self.key = key;
         outcome
     }
 
-    fn walk(
+    fn walk<P: Pages>(
         &mut self,
-        forest: &Forest,
+        reader: Reader<'_, P>,
         cursor: &mut Cursor,
         key: &mut Vec<u8>,
     ) -> Result<(), Miss> {
         let prefix = self.spec.prefix.as_slice();
         // A roll-up left out because it was given before, and walked past.
         let mut skipped: Option<Vec<u8>> = None;
-        while let Some(entry) = forest.entry(cursor)? {
-            entry.key(&forest.cache, key)?;
+        while let Some(entry) = reader.entry(cursor)? {
+            entry.key(reader.pages, key)?;
             if !self.ascends(key, skipped.as_deref()) {
                 // On a damaged page keys may go back, and a scan would go round for ever.
                 let why = "a scan met records that are out of order";
@@ -105,7 +105,7 @@ impl<'a> ScanRun<'a> {
                 } else {
                     skipped = Some(key.clone());
                 }
-                match self.past(forest, key)? {
+                match self.past(reader, key)? {
                     Some(next) => *cursor = next,
                     None => return Ok(()),
                 }
@@ -115,13 +115,13 @@ impl<'a> ScanRun<'a> {
                 return Ok(());
             }
             let value = match self.values {
-                true => forest.value(entry.record.value)?.into(),
+                true => reader.value(entry.record.value)?.into(),
                 false => Vec::new(),
             };
             self.bytes += key.len() + value.len();
             let version = RecordVersion::from_raw(entry.record.version);
             self.entries.push(RangeEntry::Key { key: key.clone(), value, version });
-            forest.step(cursor);
+            reader.step(cursor);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! record is, or decide which bytes after the last sync are valid.
 //!
 //! The file: two header slots of a page each, then the log's bytes. The length of the file says
-//! where the log ends. A header slot is written only while the other one is durable, and both
+//! where the log ends at the latest: zeros may follow its last record. A header slot is written only while the other one is durable, and both
 //! say the same once a sync has passed. `reset` makes an *empty* header durable before it cuts
 //! the file, so that old bytes never show up at new positions.
 

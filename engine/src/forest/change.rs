@@ -33,7 +33,7 @@ pub struct Previous {
 impl Forest {
     /// Where `key` is or belongs.
     pub fn place(&self, tree: TreeId, key: &[u8]) -> Result<Place, Miss> {
-        let leaf = self.leaf(tree, key)?;
+        let leaf = self.reader().leaf(tree, key)?;
         let (slot, exact) = search::lower_bound(leaf.page, &leaf.query, &self.cache)?;
         let stripped = leaf.query.stripped + leaf.page.prefix_len();
         Ok(Place { frame: leaf.step.frame, page: leaf.step.page, slot, exact, stripped })
@@ -129,11 +129,11 @@ impl Forest {
 
     /// Gives back what a replaced (`key_stays`) or removed record left behind.
     pub fn forget(&mut self, previous: &Previous, key_stays: bool) {
-        if let Some((extent, _)) = previous.record.extent {
-            self.cache.drop_extent(extent);
+        if let Some((extent, len)) = previous.record.extent {
+            self.cache.drop_extent(extent, len);
         }
         if let Some(long) = previous.record.long.filter(|_| !key_stays) {
-            self.cache.drop_extent(long.extent);
+            self.cache.drop_extent(long.extent, long.len);
         }
     }
 
@@ -202,4 +202,32 @@ fn stored_size(key: &[u8], value_len: usize, stripped: usize) -> usize {
 pub(super) fn crossing_size(key: &[u8], stripped: usize) -> usize {
     let long = is_long(key.len()).then_some(LongKey { extent: 0, len: 0 });
     Record { version: 0, suffix: suffix(key, stripped), long, value: Value::Inline(&[0; 4]) }.size()
+}
+
+impl Forest {
+    /// Temporary: replaced when relocate is merged.
+    pub fn remove_tree(&mut self, tree: TreeId) -> Result<u64> {
+        let mut count = 0;
+        loop {
+            let found = self.with(|forest| {
+                let mut cursor = forest.reader().seek(tree, b"", false)?;
+                let Some(entry) = forest.reader().entry(&mut cursor)? else { return Ok(None) };
+                let mut key = alloc::vec::Vec::new();
+                entry.key(&forest.cache, &mut key)?;
+                Ok(Some(key))
+            })?;
+            let Some(key) = found else { break };
+            let place = self.with(|forest| forest.place(tree, &key))?;
+            let gone = self.settle(|forest| forest.erase(tree, place, &key))?;
+            self.forget(&gone, false);
+            self.shrink(tree, &key)?;
+            count += 1;
+        }
+        let root = self.roots.get(&tree).map(|root| root.frame);
+        if let Some(frame) = root {
+            self.settle(|forest| forest.cache.drop_frame(frame))?;
+            self.roots.remove(&tree);
+        }
+        Ok(count)
+    }
 }

@@ -112,7 +112,7 @@ impl Forest {
                 if parent.slot + 1 >= page.count() {
                     return Ok(None);
                 }
-                let right = forest.crossing(page, parent.slot + 1, parent.frame)?;
+                let right = super::route::crossing(page, parent.slot + 1, parent.frame)?;
                 let (left, other) = (forest.density(leaf.frame)?, forest.density(right)?);
                 let needed = (left.0 + other.0).div_ceil(PAGE_BYTES * 90 / 100);
                 Ok((needed <= capacity).then_some(right))

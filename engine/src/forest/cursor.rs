@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::Forest;
+use super::{Pages, Reader};
 use crate::art::head::HeadView;
 use crate::ids::TreeId;
 use crate::node::{Extents, Miss, Page, Record, search};
@@ -43,12 +43,12 @@ impl Entry<'_> {
     }
 }
 
-impl Forest {
+impl<'a, P: Pages> Reader<'a, P> {
     /// A cursor on the first record not below `key` (above it, if `after`), or at the end of
     /// the page where it would be.
-    pub fn seek(&self, tree: TreeId, key: &[u8], after: bool) -> Result<Cursor, Miss> {
+    pub fn seek(self, tree: TreeId, key: &[u8], after: bool) -> Result<Cursor, Miss> {
         let leaf = self.leaf(tree, key)?;
-        let (slot, exact) = search::lower_bound(leaf.page, &leaf.query, &self.cache)?;
+        let (slot, exact) = search::lower_bound(leaf.page, &leaf.query, self.pages)?;
         let leaf = leaf.step;
         Ok(Cursor {
             tree,
@@ -62,16 +62,16 @@ impl Forest {
     /// The record under the cursor, moving to the next page or frame if the cursor is at the
     /// end of one; `None` at the end of the tree. On a miss the cursor has not moved past
     /// anything.
-    pub fn entry(&self, cursor: &mut Cursor) -> Result<Option<Entry<'_>>, Miss> {
+    pub fn entry(self, cursor: &mut Cursor) -> Result<Option<Entry<'a>>, Miss> {
         loop {
-            let head = HeadView(self.cache.page(cursor.frame, 0)?);
-            let page = self.cache.page(cursor.frame, cursor.page)?;
+            let head = HeadView(self.pages.page(cursor.frame, 0)?);
+            let page = self.pages.page(cursor.frame, cursor.page)?;
             if cursor.slot < page.count() {
                 let record = Record::read(page, cursor.slot);
                 return Ok(Some(Entry { frame_prefix: head.prefix(), page, record }));
             }
             if let Some(&next) = head.pages().get(cursor.ordinal + 1) {
-                self.cache.page(cursor.frame, next)?;
+                self.pages.page(cursor.frame, next)?;
                 (cursor.ordinal, cursor.page, cursor.slot) = (cursor.ordinal + 1, next, 0);
                 continue;
             }
@@ -79,7 +79,7 @@ impl Forest {
             let key = self.bound_key(&high)?;
             let next = self.seek(cursor.tree, &key, false)?;
             // Fences must ascend, or a damaged tree could be walked for ever.
-            let beyond = HeadView(self.cache.page(next.frame, 0)?).high();
+            let beyond = HeadView(self.pages.page(next.frame, 0)?).high();
             if let Some(beyond) = beyond
                 && self.bound_key(&beyond)? <= key
             {
@@ -91,7 +91,7 @@ impl Forest {
     }
 
     /// Moves past the record under the cursor.
-    pub fn step(&self, cursor: &mut Cursor) {
+    pub fn step(self, cursor: &mut Cursor) {
         cursor.slot += 1;
     }
 }

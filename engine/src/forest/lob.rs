@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::Forest;
+use super::{Forest, Pages, Reader};
 use crate::art::Anchor;
 use crate::art::head::{ANCHOR_HEAD_BYTES, Head};
 use crate::cache::Cache;
@@ -33,10 +33,7 @@ impl Forest {
 
     /// The whole key of a fence.
     pub fn bound_key(&self, bound: &Bound) -> Result<Vec<u8>, Miss> {
-        match bound.long {
-            Some(long) => Ok(self.cache.extent(long.extent, long.len)?.into()),
-            None => Ok(bound.bytes.clone()),
-        }
+        self.reader().bound_key(bound)
     }
 
     /// The whole absolute key where the page at `ordinal` starts.
@@ -50,6 +47,16 @@ impl Forest {
         let mut key = head.prefix.clone();
         key.extend_from_slice(head.anchors.bytes(ordinal));
         Ok(key)
+    }
+}
+
+impl<P: Pages> Reader<'_, P> {
+    /// The whole key of a fence.
+    pub fn bound_key(self, bound: &Bound) -> Result<Vec<u8>, Miss> {
+        match bound.long {
+            Some(long) => Ok(self.pages.extent(long.extent, long.len)?.into()),
+            None => Ok(bound.bytes.clone()),
+        }
     }
 }
 
@@ -72,6 +79,6 @@ pub(super) fn new_anchor(cache: &mut Cache, key: &[u8], prefix_len: usize) -> An
 /// Gives back the extents of a fence.
 pub(super) fn drop_bound(cache: &mut Cache, bound: &Bound) {
     if let Some(long) = bound.long {
-        cache.drop_extent(long.extent);
+        cache.drop_extent(long.extent, long.len);
     }
 }

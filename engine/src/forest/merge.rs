@@ -101,7 +101,7 @@ impl Forest {
         let long = joined.anchors.remove(first + 1);
         let page = build_page(&joined, frame, first, &records, stripped)?;
         if let Some(long) = long {
-            self.cache.drop_extent(long.extent);
+            self.cache.drop_extent(long.extent, long.len);
         }
         self.cache.install(frame, joined.pages[first], &page)?;
         self.cache.drop_page(frame, gone)?;
@@ -122,7 +122,7 @@ impl Forest {
             if head.pages.len() > 1 || page.count() > 1 {
                 return Ok(());
             }
-            let child = self.crossing(page, 0, root.frame)?;
+            let child = super::route::crossing(page, 0, root.frame)?;
             self.cache.page(child, 0)?;
             self.cache.drop_frame(root.frame)?;
             let (level, frames) = (root.level - 1, root.frames.saturating_sub(1));
@@ -150,8 +150,8 @@ impl Forest {
         for slot in right.into_iter().chain(left) {
             let page = self.cache.page(parent.frame, parent.page)?;
             let pair = [
-                self.crossing(page, slot, parent.frame)?,
-                self.crossing(page, slot + 1, parent.frame)?,
+                super::route::crossing(page, slot, parent.frame)?,
+                super::route::crossing(page, slot + 1, parent.frame)?,
             ];
             if pages(self, pair[0])? + pages(self, pair[1])? > most {
                 continue;
@@ -230,7 +230,7 @@ impl Forest {
     ) -> Result<(), Miss> {
         for old in &heads {
             for (_, long) in old.anchors.longs() {
-                self.cache.drop_extent(long.extent);
+                self.cache.drop_extent(long.extent, long.len);
             }
         }
         for &number in &heads[0].pages {
@@ -253,7 +253,7 @@ impl Forest {
             let long = Record::read(page, slot).long;
             page.remove(slot);
             if let Some(long) = long {
-                self.cache.drop_extent(long.extent);
+                self.cache.drop_extent(long.extent, long.len);
             }
             let meta = &mut self.cache.frame_mut(parent.frame)?.meta;
             meta.live = meta.live.saturating_sub(1);

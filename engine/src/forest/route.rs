@@ -1,6 +1,6 @@
 //! The way from a root to a page.
 
-use super::Forest;
+use super::{Forest, Pages, Reader};
 use crate::art::head::HeadView;
 use crate::ids::TreeId;
 use crate::limits::MAX_LEVELS;
@@ -60,7 +60,7 @@ pub(super) fn child(record: &Record<'_>) -> Option<u32> {
 
 /// A page that a key leads to.
 #[derive(Clone, Copy)]
-pub struct Reached<'a> {
+pub struct Reached<'a, 'k> {
     /// Where it is.
     pub step: Step,
     /// The page.
@@ -68,12 +68,12 @@ pub struct Reached<'a> {
     /// The head of its frame.
     pub head: HeadView<'a>,
     /// What to look for on it.
-    pub query: Query<'a>,
+    pub query: Query<'k>,
 }
 
-impl Forest {
+impl<'a, P: Pages> Reader<'a, P> {
     /// The leaf page where `key` belongs, and the way there.
-    pub fn descend(&self, tree: TreeId, key: &[u8]) -> Result<Path, Miss> {
+    pub fn descend(self, tree: TreeId, key: &[u8]) -> Result<Path, Miss> {
         let mut path = Path::default();
         self.walk(tree, key, |step| path.push(step))?;
         Ok(path)
@@ -81,18 +81,18 @@ impl Forest {
 
     /// The leaf page where `key` belongs.
     #[inline]
-    pub fn leaf<'a>(&'a self, tree: TreeId, key: &'a [u8]) -> Result<Reached<'a>, Miss> {
+    pub fn leaf<'k>(self, tree: TreeId, key: &'k [u8]) -> Result<Reached<'a, 'k>, Miss> {
         self.walk(tree, key, |_| {})
     }
 
     /// Goes down to the leaf page where `key` belongs and shows each step, the leaf's last.
     #[inline]
-    fn walk<'a>(
-        &'a self,
+    fn walk<'k>(
+        self,
         tree: TreeId,
-        key: &'a [u8],
+        key: &'k [u8],
         mut visit: impl FnMut(Step),
-    ) -> Result<Reached<'a>, Miss> {
+    ) -> Result<Reached<'a, 'k>, Miss> {
         let Some(root) = self.roots.get(&tree) else {
             return Err(Miss::Broken { frame: 0, why: "the tree has no root" });
         };
@@ -102,16 +102,15 @@ impl Forest {
             return Err(Miss::Broken { frame, why: "the tree has too many levels" });
         }
         loop {
-            let view = self.cache.view(frame)?;
-            let page = view.page(0)?;
+            let page = self.pages.page(frame, 0)?;
             if page.level() != level {
                 return Err(Miss::Broken { frame, why: "the frame is of another level" });
             }
             let head = HeadView(page);
             let query = Query { key, stripped: head.prefix_len() };
-            let ordinal = head.floor(&query, &self.cache)?;
+            let ordinal = head.floor(&query, self.pages)?;
             let number = head.pages()[ordinal];
-            let page = view.page(number)?;
+            let page = self.pages.page(frame, number)?;
             if key.len() < query.stripped + page.prefix_len() {
                 // What follows cuts the prefixes off the key.
                 let why = "a key leads to a page whose prefix it does not have";
@@ -122,40 +121,42 @@ impl Forest {
                 visit(step);
                 return Ok(Reached { step, page, head, query });
             }
-            step.slot = search::floor(page, &query, &self.cache)?;
+            step.slot = search::floor(page, &query, self.pages)?;
             visit(step);
-            frame = self.crossing(page, step.slot, frame)?;
+            frame = crossing(page, step.slot, frame)?;
             level -= 1;
         }
     }
 
-    /// The child that the crossing in `slot` of `page` leads to.
-    pub(super) fn crossing(&self, page: &Page, slot: usize, frame: u32) -> Result<u32, Miss> {
-        let broken = Miss::Broken { frame, why: "a crossing leads nowhere" };
-        if slot >= page.count() {
-            return Err(broken);
-        }
-        child(&Record::read(page, slot)).ok_or(broken)
-    }
-
     /// The page, its query and the slot of `key`, if it is there.
     #[inline]
-    pub fn find<'a>(
-        &'a self,
-        tree: TreeId,
-        key: &'a [u8],
-    ) -> Result<Option<(&'a Page, usize)>, Miss> {
+    pub fn find(self, tree: TreeId, key: &[u8]) -> Result<Option<(&'a Page, usize)>, Miss> {
         let leaf = self.leaf(tree, key)?;
-        let slot = search::find(leaf.page, &leaf.query, &self.cache)?;
+        let slot = search::find(leaf.page, &leaf.query, self.pages)?;
         Ok(slot.map(|slot| (leaf.page, slot)))
     }
 
     /// The bytes of a value.
-    pub fn value<'a>(&'a self, value: Value<'a>) -> Result<&'a [u8], Miss> {
-        use crate::node::Extents;
+    pub fn value(self, value: Value<'a>) -> Result<&'a [u8], Miss> {
         match value {
             Value::Inline(bytes) => Ok(bytes),
-            Value::Extent { extent, len } => self.cache.extent(extent, len),
+            Value::Extent { extent, len } => self.pages.extent(extent, len),
         }
+    }
+}
+
+/// The child that the crossing in `slot` of `page` leads to.
+pub(super) fn crossing(page: &Page, slot: usize, frame: u32) -> Result<u32, Miss> {
+    let broken = Miss::Broken { frame, why: "a crossing leads nowhere" };
+    if slot >= page.count() {
+        return Err(broken);
+    }
+    child(&Record::read(page, slot)).ok_or(broken)
+}
+
+impl Forest {
+    /// See [`Reader::descend`].
+    pub fn descend(&self, tree: TreeId, key: &[u8]) -> Result<Path, Miss> {
+        self.reader().descend(tree, key)
     }
 }

@@ -209,7 +209,7 @@ fn drop_lost_anchors(cache: &mut Cache, old: &Head, new: &[&Head]) {
     };
     for (_, long) in old.anchors.longs() {
         if !kept(long) {
-            cache.drop_extent(long.extent);
+            cache.drop_extent(long.extent, long.len);
         }
     }
 }
