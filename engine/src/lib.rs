@@ -19,6 +19,7 @@ pub mod forest;
 pub mod frame;
 pub mod geometry;
 pub mod ids;
+pub mod keys;
 pub mod limits;
 pub mod log;
 pub mod node;

@@ -3,6 +3,7 @@
 mod batch;
 mod core;
 mod feed;
+mod figures;
 mod image;
 mod options;
 mod scan;
@@ -26,6 +27,7 @@ mod tests;
 
 pub use batch::AtomicBatch;
 pub use feed::{Change, ChangeEvent, ChangePage};
+pub use figures::{Figure, FigureKind, FigureValue};
 pub use image::{CheckpointImage, ImageSummary};
 pub use options::{MemoryHint, Options};
 pub use scan::{
