@@ -6,8 +6,9 @@
 
 mod blobs;
 mod convert;
+mod database;
 mod journal;
-mod scan;
+mod snapshot;
 mod tree;
 
 #[allow(missing_docs, clippy::all, reason = "written by wit-bindgen; the documentation is in wit/")]

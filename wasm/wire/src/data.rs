@@ -31,8 +31,8 @@ macro_rules! data_conversions {
         /// What part to scan. It is checked where it is read.
         pub(crate) fn scan_from_wit(
             request: data_wit::ScanRequest,
-        ) -> ::holt_wire::scan::ScanRequest {
-            ::holt_wire::scan::ScanRequest {
+        ) -> $crate::scan::ScanRequest {
+            $crate::scan::ScanRequest {
                 prefix: request.prefix,
                 start_after: request.start_after,
                 start_at: request.start_at,
@@ -48,7 +48,7 @@ macro_rules! data_conversions {
 
         /// A page of a scan.
         pub(crate) fn page_to_wit(
-            page: ::holt_wire::scan::Page,
+            page: $crate::scan::Page,
         ) -> ::holt_engine::error::Result<data_wit::Page> {
             use ::holt_engine::db::RangeEntry;
             let items = page.entries.into_iter().map(|entry| match entry {
@@ -57,7 +57,7 @@ macro_rules! data_conversions {
                     Ok(data_wit::Item::Entry(data_wit::Entry { key, value, version }))
                 }
                 RangeEntry::CommonPrefix(prefix) => Ok(data_wit::Item::CommonPrefix(prefix)),
-                _ => Err(::holt_wire::scan::UNKNOWN_ENTRY),
+                _ => Err($crate::scan::UNKNOWN_ENTRY),
             });
             let items = items.collect::<::holt_engine::error::Result<_>>()?;
             Ok(data_wit::Page { items, next: page.next, consistent: page.consistent })
@@ -69,8 +69,8 @@ macro_rules! data_conversions {
         /// `KeyTooLong` and `ValueTooLong`.
         pub(crate) fn change_from_wit(
             change: data_wit::Change,
-        ) -> ::holt_engine::error::Result<::holt_wire::changes::Change<Vec<u8>>> {
-            use ::holt_wire::changes::Change as To;
+        ) -> ::holt_engine::error::Result<$crate::changes::Change<Vec<u8>>> {
+            use $crate::changes::Change as To;
             use data_wit::Change as From;
             let version = ::holt_engine::ids::RecordVersion::from_raw;
             let change = match change {
@@ -106,7 +106,7 @@ macro_rules! data_conversions {
         /// `BatchTooLarge`, `KeyTooLong` and `ValueTooLong`.
         pub(crate) fn changes_from_wit(
             changes: Vec<data_wit::Change>,
-        ) -> ::holt_engine::error::Result<Vec<::holt_wire::changes::Change<Vec<u8>>>> {
+        ) -> ::holt_engine::error::Result<Vec<$crate::changes::Change<Vec<u8>>>> {
             if changes.len() > ::holt_engine::limits::MAX_BATCH_OPS {
                 return Err(::holt_engine::error::Error::BatchTooLarge { len: changes.len() });
             }
@@ -114,8 +114,8 @@ macro_rules! data_conversions {
         }
 
         /// A page of the change feed.
-        pub(crate) fn feed_to_wit(page: ::holt_wire::feed::FeedPage) -> data_wit::ChangePage {
-            use ::holt_wire::feed::Event as From;
+        pub(crate) fn feed_to_wit(page: $crate::feed::FeedPage) -> data_wit::ChangePage {
+            use $crate::feed::Event as From;
             use data_wit::ChangeEvent as To;
             let event = |event| match event {
                 From::Put { key, value, version } => {
