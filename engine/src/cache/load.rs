@@ -21,6 +21,7 @@ impl Cache {
         match miss {
             Miss::Page { frame, page } => self.load_page(frame, page),
             Miss::Extent { extent, len } => self.load_extent(extent, len),
+            Miss::NoTree => Err(Error::TreeDropped),
             Miss::Broken { frame, why } => {
                 Err(Corruption::page(CorruptionClass::Fence, BlobId::frame(frame), 0, why).into())
             }

@@ -1,25 +1,36 @@
 //! The public handles.
 
 mod batch;
+mod catalog;
 mod core;
+mod multi;
 mod options;
 mod scan;
 mod scan_run;
+mod space;
 mod stats;
 mod tree;
+mod tree_write;
 mod verify;
+mod write;
 
 #[cfg(test)]
+mod batch_tests;
+#[cfg(test)]
 mod hostile_tests;
+#[cfg(test)]
+mod kit_tests;
 #[cfg(test)]
 mod poison_tests;
 #[cfg(test)]
 mod tests;
 
-pub use batch::AtomicBatch;
+pub use batch::{AtomicBatch, DBAtomicBatch};
+pub use multi::DB;
 pub use options::{MemoryHint, Options};
 pub use scan::{
     KeyRangeBuilder, KeyRangeEntry, KeyRangeIter, RangeBuilder, RangeEntry, RangeIter, ScanPage,
 };
-pub use stats::{TreeStats, VerifyReport};
+pub use stats::{DBStats, NamedTreeStats, TreeStats, VacuumStats, VerifyReport};
 pub use tree::{Record, Tree};
+pub use tree_write::PutOutcome;

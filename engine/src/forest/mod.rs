@@ -12,6 +12,7 @@ mod cursor;
 mod lob;
 mod merge;
 mod reader;
+mod relocate_slow;
 mod route;
 mod spill;
 mod split;
@@ -23,7 +24,7 @@ use crate::error::Result;
 use crate::ids::TreeId;
 use crate::node::Miss;
 
-pub use change::{Place, Previous};
+pub use change::{Place, Previous, Remains};
 pub use check::{Census, Checker};
 pub use cursor::{Cursor, Entry};
 pub use reader::{Pages, Reader};

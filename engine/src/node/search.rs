@@ -23,6 +23,8 @@ pub enum Miss {
         /// Its length.
         len: u32,
     },
+    /// Nothing that could be loaded: there is no such tree.
+    NoTree,
     /// Nothing that could be loaded: what leads here contradicts itself.
     Broken {
         /// The frame where that shows.
