@@ -202,9 +202,8 @@ fn settle_versions(model: &mut Model, tree: &Tree, newest: &mut u64) {
 }
 
 fn contents(model: &Model) -> Vec<(Bytes, Bytes, u64)> {
-    let flat = |(key, (value, version)): (&Bytes, &(Bytes, u64))| {
-        (key.clone(), value.clone(), *version)
-    };
+    let flat =
+        |(key, (value, version)): (&Bytes, &(Bytes, u64))| (key.clone(), value.clone(), *version);
     model.iter().map(flat).collect()
 }
 
@@ -224,7 +223,7 @@ fn round(random: &mut Random, tree: &Tree, model: &mut Model, newest: &mut u64, 
     let before = tree.stats().unwrap().last_lsn;
     let (mut after, mut logged) = (model.clone(), 0);
     let mut expected = Ok(true);
-    for op in &ops {
+    for op in ops.iter().filter(|_| !nested) {
         expected = apply(&mut after, op, &mut logged);
         if expected != Ok(true) {
             break;
@@ -277,6 +276,10 @@ fn run(seed: u64, rounds: usize) {
                 tree = devices.tree();
                 seen.reopened += 1;
                 assert_eq!(dump(&tree), contents(&model), "seed {seed}: replay, round {at}");
+                // The first write after opening writes to the log beside what it logs.
+                tree.put(b"first", b"").unwrap();
+                newest = tree.get_record(b"first").unwrap().unwrap().version.as_u64();
+                model.insert(b"first".into(), (Vec::new(), newest));
             }
             4 => assert_eq!(dump(&tree), contents(&model), "seed {seed}: round {at}"),
             _ => {}
@@ -432,7 +435,8 @@ fn prefixes_move_and_go_with_their_counts_and_keep_versions() {
 #[test]
 fn keys_do_not_grow_past_their_limit_in_a_move() {
     let tree = Devices::new().tree();
-    let fits = |prefix: &[u8], len: usize| [prefix, &alloc::vec![b'x'; len - prefix.len()]].concat();
+    let fits =
+        |prefix: &[u8], len: usize| [prefix, &alloc::vec![b'x'; len - prefix.len()]].concat();
     tree.put(&fits(b"a/", MAX_KEY_BYTES - 1), b"1").unwrap();
     tree.put(b"a/short", b"2").unwrap();
     let before = dump(&tree);

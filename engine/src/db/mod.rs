@@ -17,9 +17,13 @@ mod write;
 #[cfg(test)]
 mod batch_tests;
 #[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
 mod kit_tests;
+#[cfg(test)]
+mod multi_tests;
 #[cfg(test)]
 mod poison_tests;
 #[cfg(test)]

@@ -31,7 +31,7 @@ use crate::txn::{Expect, Request};
 /// as a database and the other way round, see [`DB::unnamed_tree`].
 #[derive(Clone)]
 pub struct DB {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl DB {
@@ -267,9 +267,7 @@ fn create(core: &mut Core, name: &str) -> Result<TreeId> {
         return Err(Error::QuotaExceeded { what: "trees ever created", limit });
     }
     let (id, next) = (tree.to_le_bytes(), (tree + 1).to_le_bytes());
-    let put = |key, value| {
-        Request::Put { tree: CATALOG_TREE, key, value, when: Expect::Anything }
-    };
+    let put = |key, value| Request::Put { tree: CATALOG_TREE, key, value, when: Expect::Anything };
     let requests = [
         Request::CreateTree { tree: CATALOG_TREE },
         Request::CreateTree { tree },

@@ -117,7 +117,9 @@ impl Core {
 
     fn value_at(&mut self, place: Place) -> Result<Option<Vec<u8>>> {
         match place.exact {
-            true => self.forest.with(|forest| forest.value_at(place).map(|value| Some(value.into()))),
+            true => {
+                self.forest.with(|forest| forest.value_at(place).map(|value| Some(value.into())))
+            }
             false => Ok(None),
         }
     }

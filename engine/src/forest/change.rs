@@ -122,8 +122,10 @@ impl Forest {
                 (old.long, Remains::of_value(&old))
             }
             false => {
-                let long = is_long(key.len())
-                    .then(|| LongKey { extent: self.cache.create_extent(key), len: key.len() as u32 });
+                let long = is_long(key.len()).then(|| LongKey {
+                    extent: self.cache.create_extent(key),
+                    len: key.len() as u32,
+                });
                 (long, Remains::default())
             }
         };

@@ -22,13 +22,7 @@ impl Forest {
     /// # Errors
     /// Damage and failures of the device, with nothing moved; `Poisoned` if what was moved could
     /// not be moved back.
-    pub fn move_prefix(
-        &mut self,
-        from: TreeId,
-        src: &[u8],
-        to: TreeId,
-        dst: &[u8],
-    ) -> Result<u64> {
+    pub fn move_prefix(&mut self, from: TreeId, src: &[u8], to: TreeId, dst: &[u8]) -> Result<u64> {
         let mut moved: Vec<Vec<u8>> = Vec::new();
         let renamed = |key: &[u8]| [dst, key.get(src.len()..).unwrap_or(&[])].concat();
         let outcome = loop {
