@@ -12,7 +12,7 @@ use crate::cache::{CutPage, CutPlan, padded};
 use crate::device::{BlobOp, PageAt};
 use crate::error::{Corruption, CorruptionClass, Result};
 use crate::forest::Forest;
-use crate::ids::{BlobId, Lsn, Ticket};
+use crate::ids::{BlobId, Lsn, Ticket, is_hidden};
 use crate::limits::{MAX_TRANSFER_BYTES, PAGE_BYTES};
 use crate::log::Log;
 
@@ -36,7 +36,15 @@ pub struct Running {
 
 impl Running {
     /// Takes the cut. Without a log, `clock` stands for the position.
+    ///
+    /// # Errors
+    /// Failures of the log's device; `Corrupt` within a batch, whose hidden trees are not to be
+    /// published.
     pub fn begin(forest: &mut Forest, log: Option<&mut Log>, clock: Lsn) -> Result<Self> {
+        if forest.roots.keys().any(|tree| is_hidden(*tree)) {
+            let why = "a batch left a hidden tree behind";
+            return Err(Corruption::new(CorruptionClass::Root, why).into());
+        }
         let mut root = RootRecord::of(forest);
         let cut = match log {
             None => {
@@ -160,6 +168,7 @@ impl Running {
 
     /// Publishes what was staged and gives the log back. Returns pages written.
     pub fn publish(mut self, forest: &mut Forest, log: Option<&mut Log>) -> Result<u64> {
+        let _span = crate::trace::span!("publish checkpoint", cut = self.cut, left = self.left);
         while !self.step(forest, STAGE_PAGES)? {}
         let frames = self.plan.frames.iter_mut().map(|(&frame, plan)| {
             plan.staged.sort_unstable_by_key(|at| at.page);
@@ -179,6 +188,7 @@ impl Running {
         }));
         ops.extend(self.plan.deleted.iter().map(|&blob| BlobOp::Delete { blob }));
         forest.cache.blobs().clone().publish(&ops, &self.root)?;
+        crate::trace::tell!(debug, "checkpoint published", cut = self.cut, pages = self.pages);
         forest.cache.end_plan(&self.plan);
         if let Some(log) = log {
             log.after_publish(self.cut)?;
