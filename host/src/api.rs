@@ -7,7 +7,7 @@ use holt_engine::db::{
     DBStats, ImageSummary, PrefixCount, PrefixRecord, PutOutcome, Record, TreeStats, VacuumStats,
     VerifyReport,
 };
-use holt_engine::error::Result;
+use holt_engine::error::{Error, Result};
 use holt_engine::ids::{Lsn, RecordVersion};
 
 pub use holt_wire::changes::ChangeRef;
@@ -17,6 +17,21 @@ pub use holt_wire::scan::{Page, ScanRequest};
 
 /// One change of a batch, or a condition of it.
 pub type Change = holt_wire::changes::Change<Vec<u8>>;
+
+/// What snapshots and images are called where their number is limited.
+pub(crate) const OPEN_SNAPSHOTS: &str = "open snapshots";
+pub(crate) const OPEN_IMAGES: &str = "open images";
+
+/// The error for a snapshot or image that outlived what it was of.
+pub(crate) const CLOSED: Error = Error::Expired {
+    what: "the snapshot or image",
+    advice: "its store was closed or its engine stopped, take another one",
+};
+
+/// As much of a query for the longest prefix as can be a key.
+pub(crate) fn longest_key_of(query: &[u8]) -> &[u8] {
+    &query[..query.len().min(holt_engine::limits::MAX_KEY_BYTES)]
+}
 
 /// What a sandboxed engine used; zero for the native one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -372,6 +372,17 @@ pub struct Packer {
 }
 
 impl Packer {
+    /// For so many changes.
+    ///
+    /// # Errors
+    /// `BatchTooLarge` if that is more than a batch may have.
+    pub fn with_len(len: usize) -> Result<Self> {
+        match len {
+            0..=MAX_BATCH_OPS => Ok(Self::default()),
+            len => Err(Error::BatchTooLarge { len }),
+        }
+    }
+
     /// Appends a change of a batch of one tree.
     ///
     /// # Errors

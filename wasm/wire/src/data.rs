@@ -124,6 +124,8 @@ macro_rules! data_conversions {
                 From::Delete { key } => To::Delete(key),
                 From::RenamePrefix { src, dst } => To::RenamePrefix((src, dst)),
                 From::DeletePrefix { prefix } => To::DeletePrefix(prefix),
+                From::Created => To::Created,
+                From::Dropped => To::Dropped,
             };
             let commits = page.commits.into_iter().map(|commit| {
                 let events = commit.events.into_iter().map(event).collect();

@@ -15,6 +15,8 @@ const PUT: u8 = 0;
 const DELETE: u8 = 1;
 const RENAME_PREFIX: u8 = 2;
 const DELETE_PREFIX: u8 = 3;
+const CREATED: u8 = 4;
+const DROPPED: u8 = 5;
 
 /// What a typed event counts for beside its bytes, and a commit beside its events: about the
 /// memory that either takes on the other side.
@@ -52,6 +54,10 @@ pub enum Event {
         /// The prefix.
         prefix: Vec<u8>,
     },
+    /// The tree was created, empty.
+    Created,
+    /// The tree was dropped, with all its records.
+    Dropped,
 }
 
 /// One commit of a tree: a single write, or a batch.
@@ -80,6 +86,8 @@ fn event(event: ChangeEvent) -> Result<Event> {
         ChangeEvent::Delete { key, .. } => Event::Delete { key },
         ChangeEvent::RenamePrefix { src, dst, .. } => Event::RenamePrefix { src, dst },
         ChangeEvent::DeletePrefix { prefix, .. } => Event::DeletePrefix { prefix },
+        ChangeEvent::CreateTree { .. } => Event::Created,
+        ChangeEvent::DropTree { .. } => Event::Dropped,
         _ => {
             let why = "has an event of an unknown kind; use a later version of this program";
             return Err(Error::InvalidArgument { what: "change feed", why });
@@ -95,6 +103,7 @@ impl Event {
                 Self::Delete { key } => key.len(),
                 Self::RenamePrefix { src, dst } => src.len() + dst.len(),
                 Self::DeletePrefix { prefix } => prefix.len(),
+                Self::Created | Self::Dropped => 0,
             }
     }
 
@@ -119,11 +128,25 @@ impl Event {
                 out.push(DELETE_PREFIX);
                 put_framed(out, prefix)
             }
+            Self::Created => {
+                out.push(CREATED);
+                Ok(())
+            }
+            Self::Dropped => {
+                out.push(DROPPED);
+                Ok(())
+            }
         }
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self> {
-        let (kind, first) = (reader.u8()?, reader.framed()?);
+        let kind = reader.u8()?;
+        match kind {
+            CREATED => return Ok(Self::Created),
+            DROPPED => return Ok(Self::Dropped),
+            _ => {}
+        }
+        let first = reader.framed()?;
         check_key(first)?;
         let first = first.to_vec();
         Ok(match kind {
@@ -202,8 +225,8 @@ pub fn decode(packed: &[u8], start: Lsn) -> Result<FeedPage> {
             return Err(malformed("commits out of order"));
         }
         least = lsn + 1;
-        // An event has at least a kind and a length.
-        let count = reader.count(5)?;
+        // An event has at least a kind.
+        let count = reader.count(1)?;
         total += count;
         if total > MAX_FEED_EVENTS {
             return Err(malformed("more events than a page may have"));
@@ -232,6 +255,8 @@ mod tests {
             Event::Delete { key: vec![] },
             Event::RenamePrefix { src: b"b/".to_vec(), dst: b"c/".to_vec() },
             Event::DeletePrefix { prefix: b"d".to_vec() },
+            Event::Created,
+            Event::Dropped,
         ];
         let commits = vec![Commit { lsn: 10, events }, Commit { lsn: 50, events: vec![] }];
         FeedPage { commits, next: 51, more: true }
