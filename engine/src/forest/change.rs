@@ -2,6 +2,7 @@
 
 use super::Forest;
 use crate::error::Result;
+use crate::frame::Forms;
 use crate::ids::TreeId;
 use crate::limits::LONG_KEY_HEAD_BYTES;
 use crate::node::record::{is_long, value_moves};
@@ -42,9 +43,19 @@ impl Forest {
     /// Makes room for a record and returns its place. Splits what is full; after `Ok`, a
     /// [`Forest::write`] of this key and length at that place cannot fail.
     pub fn make_place(&mut self, tree: TreeId, key: &[u8], value_len: usize) -> Result<Place> {
+        self.make_room(tree, key, |stripped| stored_size(key, value_len, stripped))
+    }
+
+    /// The same for a record that takes `size` bytes under prefixes of so many bytes.
+    pub(super) fn make_room(
+        &mut self,
+        tree: TreeId,
+        key: &[u8],
+        size: impl Fn(usize) -> usize,
+    ) -> Result<Place> {
         loop {
             let place = self.with(|forest| forest.place(tree, key))?;
-            let size = stored_size(key, value_len, place.stripped);
+            let size = size(place.stripped);
             if self.with(|forest| forest.has_room(place, size))? {
                 return Ok(place);
             }
@@ -92,15 +103,23 @@ impl Forest {
         Ok(previous)
     }
 
-    fn store(&mut self, tree: TreeId, place: Place, record: &Record<'_>) -> Result<(), Miss> {
+    /// Puts a record to its place, which has room.
+    pub(super) fn store(
+        &mut self,
+        tree: TreeId,
+        place: Place,
+        record: &Record<'_>,
+    ) -> Result<(), Miss> {
         let page = self.cache.page_mut(place.frame, place.page)?;
         let done = match place.exact {
             true => page.replace(place.slot, record),
             false => page.insert(place.slot, record),
         };
         debug_assert!(done, "make_place made room");
+        let forms = Forms::of(record, place.stripped + record.suffix.len());
+        let meta = &mut self.cache.frame_mut(place.frame)?.meta;
+        meta.forms = meta.forms.and(forms);
         if !place.exact {
-            let meta = &mut self.cache.frame_mut(place.frame)?.meta;
             meta.live = meta.live.saturating_add(1);
             if let Some(root) = self.roots.get_mut(&tree) {
                 root.records = root.records.saturating_add(1);
@@ -109,7 +128,8 @@ impl Forest {
         Ok(())
     }
 
-    fn previous(&self, place: Place, key: &[u8]) -> Result<Previous, Miss> {
+    /// The record at `place`, which is exact.
+    pub(super) fn previous(&self, place: Place, key: &[u8]) -> Result<Previous, Miss> {
         let page = self.cache.page(place.frame, place.page)?;
         let prefix = &key[..place.stripped - page.prefix_len()];
         Ok(Previous { record: Owned::take(page, place.slot, prefix) })
@@ -165,19 +185,14 @@ impl Forest {
     }
 
     fn restore(&mut self, tree: TreeId, key: &[u8], previous: &Previous) -> Result<()> {
-        loop {
-            let place = self.with(|forest| forest.place(tree, key))?;
-            let size = previous.record.size(place.stripped);
-            if self.with(|forest| forest.has_room(place, size))? {
-                let record = previous.record.record(place.stripped);
-                return self.settle(|forest| forest.store(tree, place, &record));
-            }
-            self.grow(tree, key, 0)?;
-        }
+        let place = self.make_room(tree, key, |stripped| previous.record.size(stripped))?;
+        let record = previous.record.record(place.stripped);
+        self.settle(|forest| forest.store(tree, place, &record))
     }
 }
 
-fn suffix(key: &[u8], stripped: usize) -> &[u8] {
+/// What a page keeps of `key` under prefixes of `stripped` bytes.
+pub(super) fn suffix(key: &[u8], stripped: usize) -> &[u8] {
     let suffix = &key[stripped.min(key.len())..];
     match is_long(key.len()) {
         true => &suffix[..suffix.len().min(LONG_KEY_HEAD_BYTES)],
@@ -196,10 +211,4 @@ fn stored_size(key: &[u8], value_len: usize, stripped: usize) -> usize {
         false => Value::Inline(&ZEROS[..value_len]),
     };
     Record { version: 0, suffix: suffix(key, stripped), long, value }.size()
-}
-
-/// Bytes a crossing at `key` takes on a page.
-pub(super) fn crossing_size(key: &[u8], stripped: usize) -> usize {
-    let long = is_long(key.len()).then_some(LongKey { extent: 0, len: 0 });
-    Record { version: 0, suffix: suffix(key, stripped), long, value: Value::Inline(&[0; 4]) }.size()
 }

@@ -8,13 +8,23 @@
 mod change;
 mod check;
 mod compact;
+mod crossing;
 mod cursor;
+mod cut;
+mod land;
 mod lob;
+mod mend;
 mod merge;
 mod reader;
+mod relocate;
+#[cfg(test)]
+mod relocate_tests;
+mod remove;
 mod route;
 mod spill;
 mod split;
+mod under;
+mod unlink;
 
 use alloc::collections::BTreeMap;
 
