@@ -28,10 +28,6 @@ impl Random {
         self.0 ^= self.0 << 17;
         ((self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % below as u64) as usize
     }
-
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.next(from.len())]
-    }
 }
 
 /// Trees and what they should hold.
@@ -128,6 +124,12 @@ impl Pair {
         self.model.get_mut(&tree).unwrap().retain(|key, _| !gone.contains_key(key));
         self.forest.cache.trim().unwrap();
         removed
+    }
+
+    fn cut(&mut self, tree: TreeId, key: &[u8]) {
+        self.tick();
+        self.forest.cut(tree, &key[..key.len().min(MAX_KEY_BYTES)]).unwrap();
+        self.forest.cache.trim().unwrap();
     }
 
     /// The check of all trees; it must find nothing, and reach every page and extent there is.
@@ -292,6 +294,15 @@ fn script(seed: u64, frame_bytes: u32, rounds: usize) {
             1..=3 => {
                 let src = source(&pair, tree, &mut random);
                 let dst = destination(&src, &mut random);
+                for _ in 0..random.next(4) / 2 {
+                    // Borders in the destination, where the source has others.
+                    let under = pair.under(tree, &src);
+                    let keys: Vec<_> = under.keys().collect();
+                    if let Some(key) = keys.get(random.next(keys.len().max(1))) {
+                        let key = [&dst, &key[src.len()..]].concat();
+                        pair.cut(other, &key);
+                    }
+                }
                 moved += pair.move_prefix(tree, &src, other, &dst).unwrap_or(0);
                 pair.verify();
             }
@@ -311,6 +322,21 @@ fn script(seed: u64, frame_bytes: u32, rounds: usize) {
                         pair.put(tree, &key, &value(&mut random));
                     }
                 }
+            }
+            9 => {
+                // Borders where no one needs them, and frames without records.
+                for _ in 0..random.next(6) {
+                    let key = key(&mut random);
+                    pair.cut(tree, &key);
+                }
+                pair.check();
+            }
+            10 => {
+                let from = key(&mut random);
+                pair.tick();
+                pair.forest.compact_at(tree, &from).unwrap();
+                pair.forest.cache.trim().unwrap();
+                pair.check();
             }
             _ => pair.put(tree, &key(&mut random), &value(&mut random)),
         }
@@ -336,4 +362,100 @@ fn scripts_agree_with_a_sorted_map_in_larger_frames() {
         std::println!("seed {seed}");
         script(seed, 64 * 1024, 1200);
     }
+}
+
+/// Many records under `dir`, and others around them.
+fn library(pair: &mut Pair, tree: TreeId, dir: &str, records: usize) {
+    for number in 0..records / 20 {
+        pair.put(tree, alloc::format!("a/{number:06}").as_bytes(), &[1; 60]);
+        pair.put(tree, alloc::format!("z/{number:06}").as_bytes(), &[2; 60]);
+    }
+    for number in 0..records {
+        let key = alloc::format!("{dir}shelf-{:03}/book-{number:07}.txt", number % 317);
+        pair.put(tree, key.as_bytes(), &[3; 100]);
+    }
+}
+
+#[test]
+fn a_large_directory_costs_its_frames_and_edges() {
+    const RECORDS: usize = 100_000;
+    let mut pair = Pair::new(512 * 1024, 1 << 20, 2);
+    library(&mut pair, 0, "photos/", RECORDS);
+    let before = pair.check();
+    let pages = before.pages as usize;
+    let frames = before.frames.len();
+    assert!(pages > 30 * frames, "{pages} pages in {frames} frames");
+    // Up to four frames are cut, and what is left of them is joined again.
+    let edges = 6 * 128;
+
+    let misses = pair.forest.cache.counters.misses;
+    assert_eq!(pair.move_prefix(0, b"photos/", 0, b"library/pictures/"), Some(RECORDS as u64));
+    let read = pair.forest.cache.counters.misses - misses;
+    let changed = pair.changed_pages();
+    std::println!("{pages} pages in {frames} frames: {read} read, {changed} changed");
+    assert!(changed < 2 * frames + edges, "{changed} pages changed in {frames} frames");
+    assert!((read as usize) < 4 * frames + edges, "{read} pages read for {frames} frames");
+    pair.verify();
+
+    assert_eq!(pair.move_prefix(0, b"library/", 1, b""), Some(RECORDS as u64));
+    let changed = pair.changed_pages();
+    assert!(changed < 2 * frames + edges, "{changed} pages changed in {frames} frames");
+    pair.verify();
+
+    let misses = pair.forest.cache.counters.misses;
+    assert_eq!(pair.remove_prefix(1, b"pictures/shelf-1"), 31_545);
+    let read = pair.forest.cache.counters.misses - misses;
+    assert!((read as usize) < 4 * frames + edges, "{read} pages read for {frames} frames");
+    pair.verify();
+}
+
+#[test]
+fn a_tree_of_several_levels_can_be_emptied_and_filled() {
+    let mut pair = Pair::new(16 * 1024, 256 * 1024, 2);
+    library(&mut pair, 0, "m/", 20_000);
+    assert!(pair.forest.roots[&0].level >= 2, "{:?}", pair.forest.roots[&0]);
+    let frames = pair.forest.roots[&0].frames;
+    for dir in ["q/", "b/deeper/", "m/"] {
+        let src = pair.model[&0].keys().find(|key| !key.starts_with(b"a/")).unwrap();
+        let src = src[..src.iter().rposition(|&byte| byte == b's').unwrap()].to_vec();
+        let src =
+            src[..src.windows(5).position(|part| part == b"shelf").unwrap_or(src.len())].to_vec();
+        assert_eq!(pair.move_prefix(0, &src, 0, dir.as_bytes()), Some(20_000));
+        pair.verify();
+    }
+    assert!(pair.forest.roots[&0].frames < frames + 30, "{:?} {frames}", pair.forest.roots[&0]);
+    // The whole tree into the other, and all but a few of it back.
+    assert_eq!(pair.move_prefix(0, b"", 1, b"copy of "), Some(22_000));
+    pair.verify();
+    let empty = pair.forest.roots[&0];
+    assert_eq!((empty.level, empty.records, empty.frames), (0, 0, 1));
+    assert_eq!(pair.move_prefix(1, b"copy of m/shelf-", 0, b"\xff\xff"), Some(20_000));
+    pair.verify();
+    assert_eq!(pair.remove_prefix(0, b""), 20_000);
+    let empty = pair.forest.roots[&0];
+    assert_eq!((empty.level, empty.records, empty.frames), (0, 0, 1));
+    pair.verify();
+    assert_eq!(pair.forest.remove_tree(1), Ok(2_000));
+    assert_eq!(pair.forest.remove_tree(1), Ok(0));
+    pair.model.remove(&1);
+    pair.verify();
+}
+
+#[test]
+fn frames_whose_heads_grow_too_large_are_halved() {
+    let mut pair = Pair::new(512 * 1024, 8 << 20, 2);
+    // Groups of keys that share 180 bytes within, and little with others: few anchors fill
+    // page 0.
+    for number in 0..6_000 {
+        let mut random = Random::new(number % 300);
+        let mut key = b"dir/".to_vec();
+        key.extend((0..180).map(|_| b'a' + random.next(26) as u8));
+        key.extend(alloc::format!("{:02}", number / 300).into_bytes());
+        pair.put(0, &key, &[1; 300]);
+    }
+    let spills = pair.forest.counters.spills;
+    let dst = alloc::vec![b'd'; 300];
+    assert_eq!(pair.move_prefix(0, b"dir/", 1, &dst), Some(6_000));
+    std::println!("{} halved or cut", pair.forest.counters.spills - spills);
+    pair.verify();
 }
