@@ -9,7 +9,7 @@ use holt_engine::db::{MemoryHint, Options, Tree};
 use holt_engine::device::{BlobStore, LogDevice, MemoryBlobStore};
 use holt_engine::error::{Error, Result};
 use holt_engine::geometry::Geometry;
-use holt_engine::limits::MAX_FRAME_BYTES;
+use holt_engine::limits::{DEFAULT_SNAPSHOT_BYTES, MAX_FRAME_BYTES};
 use holt_native_store::{FileMode, FileOptions, FileStore, prefer_large_pages, random_store_id};
 
 use crate::config::{AccessMode, CheckpointConfig, Durability, Storage, TreeConfig};
@@ -32,12 +32,20 @@ use crate::config::{AccessMode, CheckpointConfig, Durability, Storage, TreeConfi
 pub struct TreeBuilder {
     config: TreeConfig,
     cache_bytes: Option<u64>,
+    snapshot_bytes: u64,
+    feed_retention: u64,
     direct: bool,
 }
 
 impl From<TreeConfig> for TreeBuilder {
     fn from(config: TreeConfig) -> Self {
-        Self { config, cache_bytes: None, direct: true }
+        Self {
+            config,
+            cache_bytes: None,
+            snapshot_bytes: DEFAULT_SNAPSHOT_BYTES,
+            feed_retention: 0,
+            direct: true,
+        }
     }
 }
 
@@ -111,6 +119,19 @@ impl TreeBuilder {
         self
     }
 
+    /// Most bytes that pages kept for snapshots may take, in memory and on disk together; beyond
+    /// it the oldest snapshot expires.
+    pub const fn snapshot_bytes(mut self, bytes: u64) -> Self {
+        self.snapshot_bytes = bytes;
+        self
+    }
+
+    /// Bytes of committed changes to keep for `changes_since`; 0, the default, for none.
+    pub const fn feed_retention(mut self, bytes: u64) -> Self {
+        self.feed_retention = bytes;
+        self
+    }
+
     /// The settings so far.
     pub const fn config(&self) -> &TreeConfig {
         &self.config
@@ -125,6 +146,8 @@ impl TreeBuilder {
             log_budget: self.config.log_budget,
             auto_checkpoint: self.config.checkpoint.enabled,
             read_only: self.config.is_read_only(),
+            snapshot_bytes: self.snapshot_bytes,
+            feed_retention: self.feed_retention,
             memory_hint: MemoryHint(Some(prefer_large_pages)),
         }
     }

@@ -164,3 +164,23 @@ impl TreeConfig {
         }
     }
 }
+
+#[cfg(all(test, feature = "serde"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_read_back_as_written() {
+        let mut config = TreeConfig::new("/var/lib/holt").read_only();
+        config.durability = Durability::Wal { sync: true };
+        config.checkpoint = CheckpointConfig::disabled();
+        config.geometry = Geometry::new(16 << 10).expect("is a frame size");
+        for config in [config, TreeConfig::memory()] {
+            let written = serde_json::to_string(&config).expect("is plain data");
+            assert_eq!(serde_json::from_str::<TreeConfig>(&written).expect("reads"), config);
+            let bad = written.replace("\"frame_bytes\":", "\"frame_bytes\":9");
+            assert_ne!(bad, written);
+            assert!(serde_json::from_str::<TreeConfig>(&bad).is_err(), "{bad}");
+        }
+    }
+}

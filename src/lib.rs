@@ -30,6 +30,8 @@
 
 mod builder;
 mod config;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 
 pub use builder::TreeBuilder;
 pub use config::{AccessMode, CheckpointConfig, Durability, Storage, TreeConfig};
@@ -42,6 +44,7 @@ pub use holt_engine::device::{
 pub use holt_engine::error::*;
 pub use holt_engine::geometry::Geometry;
 pub use holt_engine::ids::{BlobId, Lsn, RecordVersion, StoreId, Ticket, TreeId};
+pub use holt_engine::keys::{KeyPathBuf, KeyPathError, KeyPrefixBuf};
 pub use holt_engine::limits;
 pub use holt_native_store::{FileIo, FileMode, FileOptions, FileStore, IoChoice};
 

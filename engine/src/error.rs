@@ -1,4 +1,12 @@
 //! What can go wrong, by type: each message says what to do next.
+//!
+//! Owns: the types, their texts, and the names they have as serde data. Never does: decide what
+//! follows from a failure.
+
+#[cfg(feature = "serde")]
+mod data;
+#[cfg(all(test, feature = "serde"))]
+mod tests;
 
 use alloc::string::String;
 use core::fmt;
@@ -10,8 +18,18 @@ use crate::limits::{MAX_BATCH_OPS, MAX_KEY_BYTES, MAX_VALUE_BYTES};
 pub type Result<T, E = Error> = core::result::Result<T, E>;
 
 /// Every failure a caller can see.
+///
+/// As serde data (feature `serde`, formats that describe themselves, as JSON does) it is its kind,
+/// which is the name of the variant in `snake_case` and stable, its `fields` if it has some, and
+/// the message for people: `{"kind": "key_too_long", "fields": {"len": 70000}, "message": "key of
+/// 70000 bytes …"}`. It is written only: texts that name an argument or a quota are those of the
+/// program that failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(remote = "Self", tag = "kind", content = "fields", rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum Error {
     /// The key is longer than the limit; nothing changed.
@@ -105,6 +123,27 @@ pub enum Error {
         /// What it must be.
         why: &'static str,
     },
+    /// A snapshot was given up because what it kept outgrew its limit, or a position lies below
+    /// what is still kept.
+    #[error("{what} is no longer kept; {advice}")]
+    Expired {
+        /// What was asked for.
+        what: &'static str,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// The bytes are no checkpoint image, or a damaged one; nothing changed.
+    #[error("the checkpoint image cannot be used ({why}); take it from its source again")]
+    InvalidImage {
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The key or prefix lies outside the prefix that the view was made for.
+    #[error("the key lies outside the prefix of the view; use one of its keys or another view")]
+    OutsideViewScope,
+    /// No further snapshot can be numbered.
+    #[error("all snapshot numbers are used up; reopen the store")]
+    SnapshotEpochExhausted,
     /// A sandboxed engine was stopped within the call, by a limit or by a fault of its own. The
     /// next call opens the store again.
     #[error("{call} was stopped ({cause}); {}", after_interruption(*.outcome_unknown))]
@@ -127,7 +166,11 @@ fn after_interruption(outcome_unknown: bool) -> &'static str {
 
 /// What kind of failure a device reported; enough to decide what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum IoErrorKind {
     /// The file or directory is not there.
@@ -184,7 +227,11 @@ impl core::error::Error for IoError {}
 
 /// The classes of damage that opening, reading and `check` tell apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 #[non_exhaustive]
 pub enum CorruptionClass {
     /// Neither superblock is valid.

@@ -5,7 +5,11 @@ use crate::limits::{MAX_FRAME_BYTES, MIN_FRAME_BYTES, PAGE_BYTES};
 
 /// How large a frame is. Pages are always [`PAGE_BYTES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(try_from = "Unchecked")
+)]
 pub struct Geometry {
     frame_bytes: u32,
 }
@@ -37,8 +41,41 @@ impl Geometry {
     }
 }
 
+/// A geometry as it was read from outside.
+#[cfg(feature = "serde")]
+#[derive(serde::Deserialize)]
+struct Unchecked {
+    frame_bytes: u32,
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<Unchecked> for Geometry {
+    type Error = Error;
+
+    fn try_from(read: Unchecked) -> Result<Self> {
+        Self::new(read.frame_bytes)
+    }
+}
+
 impl Default for Geometry {
     fn default() -> Self {
         Self { frame_bytes: MAX_FRAME_BYTES }
+    }
+}
+
+#[cfg(all(test, feature = "serde"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_geometry_from_outside_is_checked() {
+        let written = serde_json::to_string(&Geometry::default()).expect("is plain data");
+        assert_eq!(written, r#"{"frame_bytes":524288}"#);
+        assert_eq!(serde_json::from_str::<Geometry>(&written).ok(), Some(Geometry::default()));
+        for bytes in [0, PAGE_BYTES as u32, MIN_FRAME_BYTES + 1, 2 * MAX_FRAME_BYTES] {
+            let wrong = std::format!(r#"{{"frame_bytes":{bytes}}}"#);
+            let refused = serde_json::from_str::<Geometry>(&wrong).expect_err(&wrong);
+            assert!(std::string::ToString::to_string(&refused).contains("16384"), "{refused}");
+        }
     }
 }

@@ -45,6 +45,12 @@ pub type Lsn = u64;
 /// A tree of the store. A standalone tree is tree 0.
 pub type TreeId = u32;
 
+/// Trees from here on are the engine's own.
+pub const FIRST_SYSTEM_TREE: TreeId = 0xFFFF_0000;
+
+/// The tree of the change feed.
+pub const FEED_TREE: TreeId = 0xFFFF_FF02;
+
 /// The identity of a store, drawn once when it is created.
 pub type StoreId = [u8; 16];
 

@@ -115,8 +115,36 @@ pub const DEFAULT_CACHE_BYTES: u64 = 128 << 20;
 /// Smallest cache, in bytes: one operation's working set with room to spare.
 pub const MIN_CACHE_BYTES: u64 = 256 * 1024;
 
+/// Control blocks of frames that share one piece of the cache's directory.
+pub const DIRECTORY_FRAMES: usize = 512;
+
 /// Pages of one chunk of the cache's memory: where address space is memory, small ones.
 pub const SLAB_CHUNK_PAGES: usize = if cfg!(target_pointer_width = "64") { 4096 } else { 64 };
+
+/// Past images of pages that snapshots need take at most one part in so many of the cache
+/// before they are written out.
+pub const HISTORY_SHARE: u64 = 4;
+
+/// Default limit of what past images of pages may take together, in memory and in the store.
+pub const DEFAULT_SNAPSHOT_BYTES: u64 = 4 << 30;
+
+/// Bytes of operations in one record of the change feed; a larger commit takes several.
+pub const FEED_PART_BYTES: usize = 256 << 10;
+
+/// Most commits that leave the change feed when one is added.
+pub const MAX_FEED_TRIM: usize = 4;
+
+/// Most commits in one part of the change feed that is read.
+pub const MAX_FEED_CHANGES: usize = 65_536;
+
+/// Longest name of a tree, in bytes.
+pub const MAX_TREE_NAME_BYTES: usize = 1024;
+
+/// Bytes of records after which a block of a checkpoint image is closed.
+pub const IMAGE_BLOCK_BYTES: usize = 256 << 10;
+
+/// Largest block of a checkpoint image: one record may be larger than a usual block.
+pub const MAX_IMAGE_BLOCK_BYTES: usize = IMAGE_BLOCK_BYTES + MAX_KEY_BYTES + MAX_VALUE_BYTES + 64;
 
 /// Default log budget, in bytes: how far the log may grow before a checkpoint must finish.
 pub const DEFAULT_LOG_BUDGET: u64 = 256 << 20;

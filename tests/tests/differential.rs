@@ -11,7 +11,9 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use holt_engine::db::{MemoryHint, Options, Tree};
-use holt_engine::limits::{MAX_FRAME_BYTES, MIN_CACHE_BYTES, MIN_FRAME_BYTES, MIN_LOG_BUDGET};
+use holt_engine::limits::{
+    DEFAULT_SNAPSHOT_BYTES, MAX_FRAME_BYTES, MIN_CACHE_BYTES, MIN_FRAME_BYTES, MIN_LOG_BUDGET,
+};
 use holt_tests::compare::{Dump, explain, run};
 use holt_tests::home::{
     FileSettings, Home, StoreHome, TreeHome, WebHome, memory_devices, simulated,
@@ -35,6 +37,8 @@ const TIGHT: Options = Options {
     log_budget: MIN_LOG_BUDGET,
     auto_checkpoint: true,
     read_only: false,
+    snapshot_bytes: DEFAULT_SNAPSHOT_BYTES,
+    feed_retention: 0,
     memory_hint: MemoryHint(None),
 };
 

@@ -1,8 +1,10 @@
 //! The project's own tasks: `cargo xtask test` runs every suite, `cargo xtask web` those of the
-//! JavaScript package alone, `cargo xtask demo` shows the main job on real input.
+//! JavaScript package alone, `cargo xtask demo` shows the main job on real input, `cargo xtask
+//! api` keeps the list of what holt offers.
 //!
 //! Owns: the command line. Never does: print anything from the suites itself.
 
+mod api;
 mod demo;
 mod run;
 mod summary;
@@ -17,6 +19,7 @@ const USAGE: &str = "\
 usage: cargo xtask test [--no-browser] [--no-web] [--quick]
        cargo xtask web [--no-browser] [--no-figures] [--size]
        cargo xtask demo [--keep]
+       cargo xtask api [--check] [--allow-missing]
 
 test   every check: format, clippy, the build without std, all suites, Node and Chromium
          --no-browser  leave Chromium out
@@ -28,6 +31,9 @@ web    builds the JavaScript package and runs its suites in Node and Chromium
          --size        shrink the modules with npm's binaryen
 demo   imports /usr with the native and the sandboxed engine and compares what they hold
          --keep        leave the stores in target/demo
+api    writes docs/API-COVERAGE.md from docs/api.toml, and names rows without a test
+         --check          write nothing: fail if the page is stale or a row has no test
+         --allow-missing  with --check: let rows without a test pass
 ";
 
 fn main() -> ExitCode {
@@ -38,6 +44,7 @@ fn main() -> ExitCode {
         "test" => &["--no-browser", "--no-web", "--quick"],
         "web" => &["--no-browser", "--no-figures", "--size"],
         "demo" => &["--keep"],
+        "api" => &["--check", "--allow-missing"],
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);
@@ -59,6 +66,9 @@ fn main() -> ExitCode {
             figures: !has("--no-figures"),
             size: has("--size"),
         }),
+        "api" => {
+            api::run(&api::Options { check: has("--check"), allow_missing: has("--allow-missing") })
+        }
         _ => demo::run(has("--keep")),
     };
     match passed {

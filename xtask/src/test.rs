@@ -7,11 +7,14 @@ use std::time::Instant;
 
 use crate::run::{cargo, kept, shown};
 use crate::summary::{Suite, close, parse_cargo_test};
-use crate::{tools, web};
+use crate::{api, tools, web};
 
 /// The packages whose tests run here, in order.
 const PACKAGES: &[&str] =
     &["holt-engine", "holt-native-store", "holt", "holt-host", "holt-tests", "holt-xtask"];
+
+/// What is left out of a normal build and tested all the same.
+const FEATURES: &[&str] = &["--features", "holt/serde,holt/metrics"];
 
 /// The optimised profile of the demo, so that wasmtime is built once, but with the checks of
 /// a debug build in our own crates.
@@ -43,10 +46,13 @@ pub fn run(options: &Options) -> Result<(), String> {
         suites.push(Suite::check(name, begun.elapsed(), result));
     };
     check("format", &["fmt", "--all", "--check"]);
-    let clippy = ["clippy", "--workspace", "--all-targets", "--release", "--", "-D", "warnings"];
-    check("clippy", &clippy);
+    let clippy = ["clippy", "--workspace", "--all-targets", "--release"];
+    check("clippy", &[&clippy[..], FEATURES, &["--", "-D", "warnings"]].concat());
     let bare = ["build", "--package", "holt-engine", "--target", "x86_64-unknown-none", "--lib"];
     check("engine without std", &bare);
+    let begun = Instant::now();
+    let listed = api::run(&api::Options { check: true, allow_missing: true });
+    suites.push(Suite::check("list of the API", begun.elapsed(), listed));
     // Before the packages: the differential suite runs the JavaScript package too.
     if options.web {
         let begun = Instant::now();
@@ -72,7 +78,7 @@ fn cargo_tests(options: &Options) -> Result<Vec<Suite>, String> {
     let begun = Instant::now();
     let mut base = vec!["test".to_owned()];
     base.extend(PACKAGES.iter().flat_map(|package| ["--package".into(), (*package).into()]));
-    base.extend(PROFILE.iter().map(|word| (*word).to_owned()));
+    base.extend(PROFILE.iter().chain(FEATURES).map(|word| (*word).to_owned()));
     for checked in CHECKED {
         for setting in ["debug-assertions", "overflow-checks"] {
             base.push("--config".into());

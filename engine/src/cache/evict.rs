@@ -19,6 +19,7 @@ impl Cache {
     /// # Errors
     /// A failure to write dirty pages out; nothing is lost, they stay in memory.
     pub fn trim(&mut self) -> Result<()> {
+        self.trim_history()?;
         if self.used > self.budget.max(self.stuck) {
             self.trim_extents()?;
             self.trim_pages()?;
@@ -98,6 +99,7 @@ impl Cache {
         }
         batch.sort_unstable();
         batch.dedup();
+        let _span = crate::trace::span!("stage dirty pages", pages = batch.len());
         let mut bytes = Vec::with_capacity(batch.len() * PAGE_BYTES);
         for &(frame, page) in batch.iter() {
             if let Ok(page) = self.page(frame, page) {

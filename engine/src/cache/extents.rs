@@ -43,8 +43,16 @@ impl Cache {
         extent
     }
 
-    /// Removes an extent that nothing refers to any more.
-    pub fn drop_extent(&mut self, extent: u64) {
+    /// Removes an extent of `len` bytes that nothing refers to any more. While there are
+    /// snapshots it is read first if it is not in memory: they may need it.
+    pub fn drop_extent(&mut self, extent: u64, len: u32) {
+        if self.keeps_history() {
+            if self.extent(extent, len).is_err() {
+                // If it cannot be read, the snapshots expire below; the removal goes on.
+                let _ = self.load(Miss::Extent { extent, len });
+            }
+            self.keep_past_extent(extent);
+        }
         self.dirty_extents.remove(&extent);
         let published = match self.extents.remove(&extent) {
             None => true,

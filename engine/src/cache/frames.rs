@@ -1,11 +1,11 @@
 //! Control blocks: one for each frame that has pages in memory or changes to write.
 
-use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::Cache;
 use super::slab::Handle;
+use crate::art::head::HeadView;
 use crate::frame::{FrameMeta, PageSet};
 use crate::ids::{BlobId, Ticket, TreeId};
 use crate::limits::{MAX_ANCHORS, PAGE_BYTES};
@@ -140,17 +140,13 @@ impl Cache {
     }
 
     pub(super) fn put_frame(&mut self, number: u32, meta: FrameMeta) {
-        let index = number as usize;
-        if self.frames.len() <= index {
-            self.frames.resize_with(index + 1, || None);
-        }
-        if self.frames[index].replace(Box::new(Frame::new(meta))).is_none() {
+        if self.frames.set(number, Frame::new(meta)) {
             self.used += FRAME_COST;
         }
     }
 
     fn take_frame(&mut self, number: u32) {
-        if let Some(Some(_)) = self.frames.get_mut(number as usize).map(Option::take) {
+        if self.frames.remove(number) {
             self.used -= FRAME_COST;
         }
     }
@@ -167,7 +163,7 @@ impl Cache {
 
     /// Notes that the next cut has something to publish of a frame.
     fn list(&mut self, number: u32) {
-        if let Some(Some(frame)) = self.frames.get_mut(number as usize)
+        if let Some(frame) = self.frames.get_mut(number)
             && !frame.listed
         {
             frame.listed = true;
@@ -178,17 +174,11 @@ impl Cache {
     /// The control block of a frame that is loaded.
     #[inline]
     pub fn frame(&self, frame: u32) -> Result<&Frame, Miss> {
-        match self.frames.get(frame as usize) {
-            Some(Some(found)) => Ok(found),
-            _ => Err(Miss::Page { frame, page: 0 }),
-        }
+        self.frames.get(frame).ok_or(Miss::Page { frame, page: 0 })
     }
 
     pub(super) fn control(&mut self, frame: u32) -> Result<&mut Frame, Miss> {
-        match self.frames.get_mut(frame as usize) {
-            Some(Some(found)) => Ok(found),
-            _ => Err(Miss::Page { frame, page: 0 }),
-        }
+        self.frames.get_mut(frame).ok_or(Miss::Page { frame, page: 0 })
     }
 
     /// The control block of a frame that is loaded, to change its metadata.
@@ -202,6 +192,9 @@ impl Cache {
     pub(super) fn before_change(&mut self, frame: u32, page: u8) -> Result<(), Miss> {
         if self.control(frame)?.pending.has(page) {
             self.keep_pre_image(frame, page)?;
+        }
+        if self.keeps_history() {
+            self.keep_past(frame, page);
         }
         let lsn = self.lsn;
         let control = self.frame_mut(frame)?;
@@ -265,8 +258,15 @@ impl Cache {
         Ok(())
     }
 
-    /// Removes a frame and all its pages.
+    /// Removes a frame and all its pages. While there are snapshots they must be in memory: a
+    /// miss has changed nothing.
     pub fn drop_frame(&mut self, frame: u32) -> Result<(), Miss> {
+        if self.keeps_history() {
+            let used = HeadView(self.page(frame, 0)?).used();
+            for page in used.iter() {
+                self.page(frame, page)?;
+            }
+        }
         for page in 0..self.geometry.pages() {
             self.drop_page(frame, page as u8)?;
         }

@@ -21,6 +21,8 @@ impl Cache {
         match miss {
             Miss::Page { frame, page } => self.load_page(frame, page),
             Miss::Extent { extent, len } => self.load_extent(extent, len),
+            Miss::PastPage { frame, page, epoch } => self.load_past_page(frame, page, epoch),
+            Miss::PastExtent { extent } => self.load_past_extent(extent),
             Miss::Broken { frame, why } => {
                 Err(Corruption::page(CorruptionClass::Fence, BlobId::frame(frame), 0, why).into())
             }

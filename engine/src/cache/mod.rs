@@ -7,14 +7,15 @@
 //! operation, only by [`Cache::trim`] between operations.
 
 mod cut;
+mod directory;
 mod evict;
 mod extents;
 mod frames;
+mod history;
 mod load;
 mod plan;
 mod slab;
 
-use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -24,12 +25,15 @@ use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::ids::{BlobId, Lsn, Ticket};
 use crate::node::{Miss, Page};
+use directory::Directory;
+use history::History;
 use slab::Slab;
 
 pub use cut::{PreImage, PreImages};
 pub use evict::padded;
 pub use extents::ExtentSlot;
 pub use frames::{Frame, FrameView};
+pub use history::{HistoryUsage, Past};
 pub use plan::{CutPage, CutPlan, FramePlan};
 
 /// Figures of the cache since opening.
@@ -49,7 +53,7 @@ pub struct CacheCounters {
 pub struct Cache {
     blobs: Arc<dyn BlobStore>,
     geometry: Geometry,
-    frames: Vec<Option<Box<Frame>>>,
+    frames: Directory,
     slab: Slab,
     extents: BTreeMap<u64, ExtentSlot>,
     extent_hand: u64,
@@ -64,6 +68,7 @@ pub struct Cache {
     deleted: BTreeSet<BlobId>,
     released: Vec<Ticket>,
     cut: Option<PreImages>,
+    history: History,
     next_frame: u32,
     next_extent: u64,
     lsn: Lsn,
@@ -80,7 +85,7 @@ impl Cache {
         Self {
             geometry: blobs.geometry(),
             blobs,
-            frames: Vec::new(),
+            frames: Directory::default(),
             slab: Slab::default(),
             extents: BTreeMap::new(),
             extent_hand: 0,
@@ -94,6 +99,7 @@ impl Cache {
             deleted: BTreeSet::new(),
             released: Vec::new(),
             cut: None,
+            history: History::new(),
             next_frame,
             next_extent,
             lsn: 0,

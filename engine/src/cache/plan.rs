@@ -63,7 +63,7 @@ impl Cache {
             }
         }
         for frame in core::mem::take(&mut self.dirty_frames) {
-            let Some(Some(control)) = self.frames.get_mut(frame as usize) else { continue };
+            let Some(control) = self.frames.get_mut(frame) else { continue };
             control.listed = false;
             control.pending = control.dirty;
             let entry = FramePlan {

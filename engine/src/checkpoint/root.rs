@@ -30,7 +30,7 @@ impl RootRecord {
     /// The record of a forest as it is now; the log's part is left empty.
     pub fn of(forest: &Forest) -> Self {
         let (next_frame, next_extent) = forest.cache.next_ids();
-        let trees = forest.roots.clone();
+        let trees = (*forest.roots).clone();
         Self { log: LogState::default(), next_frame, next_extent, trees }
     }
 

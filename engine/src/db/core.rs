@@ -4,7 +4,9 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::feed::Feed;
 use super::options::Options;
+use super::snapshot::Retired;
 use crate::cache::Cache;
 use crate::checkpoint::{RootRecord, Running};
 use crate::device::{BlobStore, LogDevice};
@@ -48,6 +50,10 @@ pub(super) struct Core {
     pub running: Option<Running>,
     pub recovery: Recovery,
     pub counters: CoreCounters,
+    /// The change feed.
+    pub feed: Feed,
+    /// Snapshots to give back.
+    pub retired: Arc<Retired>,
     options: Options,
     published: Lsn,
     clock: Lsn,
@@ -69,11 +75,13 @@ impl Core {
         let mut cache = Cache::new(Arc::clone(&blobs), budget, root.next_frame, root.next_extent);
         cache.set_read_only(options.read_only);
         cache.set_memory_hint(options.memory_hint.0);
+        cache.set_history_limit(options.snapshot_bytes);
         let counters = Default::default();
-        let mut forest = Forest { cache, roots: root.trees, counters };
+        let mut forest = Forest { cache, roots: root.trees.into(), counters };
         if !forest.roots.contains_key(&TREE) {
             forest.create_tree(TREE)?;
         }
+        let mut feed = Feed::new(options.feed_retention, root.log.cut);
         let mut recovery = Recovery::default();
         let log = match log {
             None => None,
@@ -82,6 +90,7 @@ impl Core {
                     let ops: Vec<OpRef<'_>> = record.ops().map(|(_, op)| op).collect();
                     let applied = Applied::apply(&mut forest, &ops, record.lsn)?;
                     applied.commit(&mut forest)?;
+                    feed.note(&mut forest, record.lsn, &ops)?;
                     forest.cache.trim()
                 })?;
                 recovery = found;
@@ -94,6 +103,8 @@ impl Core {
             running: None,
             recovery,
             counters: CoreCounters::default(),
+            feed,
+            retired: Arc::default(),
             published: root.log.cut,
             clock: root.log.ceiling.max(8),
             options,
@@ -129,8 +140,21 @@ impl Core {
         self.forest.cache.set_read_only(true);
     }
 
+    /// Gives back what only snapshots needed whose last handle is gone.
+    pub fn drain_retired(&mut self) {
+        for epoch in self.retired.take() {
+            self.forest.cache.retire_snapshot(epoch);
+        }
+    }
+
+    /// Every change made so far has a position below this one.
+    pub fn last_lsn(&self) -> Lsn {
+        self.log.as_ref().map_or(self.clock, |log| log.end())
+    }
+
     /// Makes room after a read. The read has what it wants: a failure shows on the next write.
     pub fn after_read(&mut self) {
+        self.drain_retired();
         let trimmed = self.forest.cache.trim();
         let _ = self.guard(trimmed);
     }
@@ -163,6 +187,7 @@ impl Core {
         if let Some(previous) = self.guard(written)? {
             self.forest.forget(&previous, true);
         }
+        self.note(lsn, &[OpRef::Put { tree, key, value }])?;
         self.after_write(key.len() + value.len())
     }
 
@@ -183,6 +208,7 @@ impl Core {
         self.forest.forget(&previous, false);
         let shrunk = self.forest.shrink(tree, key);
         self.guard(shrunk)?;
+        self.note(lsn, &[OpRef::Delete { tree, key }])?;
         self.after_write(key.len())?;
         Ok(true)
     }
@@ -212,7 +238,15 @@ impl Core {
         }
         let committed = applied.commit(&mut self.forest);
         self.guard(committed)?;
+        self.note(lsn, ops)?;
         self.after_write(crate::log::encoded_len(ops))
+    }
+
+    /// Notes a commit in the change feed. It is in the log: if that fails, the next opening
+    /// makes it good.
+    fn note(&mut self, lsn: Lsn, ops: &[OpRef<'_>]) -> Result<()> {
+        let noted = self.feed.note(&mut self.forest, lsn, ops);
+        self.guard(noted)
     }
 
     /// Notes a failure of the log that is not about the operations themselves.
@@ -249,6 +283,7 @@ impl Core {
     }
 
     fn upkeep(&mut self, bytes: u64) -> Result<()> {
+        self.drain_retired();
         self.forest.cache.trim()?;
         let Some(log) = self.log.as_ref().filter(|_| self.options.auto_checkpoint) else {
             return Ok(());
@@ -311,6 +346,8 @@ impl Core {
     }
 
     fn checkpoint_now(&mut self) -> Result<()> {
+        self.drain_retired();
+        self.forest.cache.trim()?;
         self.finish_checkpoint()?;
         let logged = self.log.as_ref().is_some_and(|log| log.bytes_since(self.published) > 0);
         if logged || self.forest.cache.is_dirty() {

@@ -1,6 +1,6 @@
 //! How a tree is opened.
 
-use crate::limits::{DEFAULT_CACHE_BYTES, DEFAULT_LOG_BUDGET};
+use crate::limits::{DEFAULT_CACHE_BYTES, DEFAULT_LOG_BUDGET, DEFAULT_SNAPSHOT_BYTES};
 
 /// Called with address and length, in bytes, of memory that the cache is about to use for pages,
 /// so that a platform can back it by large pages of its own. It need do nothing.
@@ -31,6 +31,13 @@ pub struct Options {
     pub auto_checkpoint: bool,
     /// Whether writes are refused.
     pub read_only: bool,
+    /// Most bytes that pages kept for snapshots may take, in memory and in the store together;
+    /// beyond it the oldest snapshot expires.
+    #[cfg_attr(feature = "serde", serde(default = "default_snapshot_bytes"))]
+    pub snapshot_bytes: u64,
+    /// Bytes of committed changes to keep for followers; 0 for no change feed.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub feed_retention: u64,
     /// What is told of memory for pages.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub memory_hint: MemoryHint,
@@ -44,7 +51,14 @@ impl Default for Options {
             log_budget: DEFAULT_LOG_BUDGET,
             auto_checkpoint: true,
             read_only: false,
+            snapshot_bytes: DEFAULT_SNAPSHOT_BYTES,
+            feed_retention: 0,
             memory_hint: MemoryHint::default(),
         }
     }
+}
+
+#[cfg(feature = "serde")]
+const fn default_snapshot_bytes() -> u64 {
+    DEFAULT_SNAPSHOT_BYTES
 }

@@ -5,15 +5,19 @@ use alloc::vec::Vec;
 
 use super::batch::{AtomicBatch, BatchOp};
 use super::core::{Core, TREE};
+use super::feed::{ChangePage, FeedRun};
 use super::options::Options;
 use super::scan::{KeyRangeBuilder, KeyRangeEntry, RangeBuilder, RangeEntry, ScanPage, ScanSpec};
 use super::scan_run::ScanRun;
+use super::snapshot::Moment;
 use super::stats::{TreeStats, VerifyReport};
+use super::view::{Snapshot, View};
 use crate::device::{BlobStore, LogDevice, MemoryBlobStore};
 use crate::error::{Error, Result};
 use crate::forest::Forest;
 use crate::geometry::Geometry;
-use crate::ids::RecordVersion;
+use crate::ids::{FEED_TREE, Lsn, RecordVersion, TreeId};
+use crate::limits::{MAX_FEED_CHANGES, MAX_SCAN_BYTES};
 use crate::log::OpRef;
 use crate::node::{Miss, Record as Stored};
 use crate::sync::RwLock;
@@ -33,12 +37,64 @@ pub struct Record {
 /// at most 1 MiB; both may be empty, and a key may extend another.
 #[derive(Clone)]
 pub struct Tree {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
-struct Shared {
-    core: RwLock<Core>,
-    options: Options,
+/// An open store, shared by its handles.
+pub(super) struct Shared {
+    pub core: RwLock<Core>,
+    pub options: Options,
+}
+
+impl Shared {
+    /// Runs a lookup; what it misses is loaded, with writers kept out only while that happens.
+    pub fn look<T>(&self, mut look: impl FnMut(&Forest) -> Result<T, Miss>) -> Result<T> {
+        let missed = match look(&self.core.read().forest) {
+            Ok(found) => return Ok(found),
+            Err(miss) => miss,
+        };
+        let mut core = self.core.write();
+        let mut miss = missed;
+        loop {
+            core.forest.cache.load(miss)?;
+            match look(&core.forest) {
+                Ok(found) => {
+                    core.after_read();
+                    return Ok(found);
+                }
+                Err(next) => miss = next,
+            }
+        }
+    }
+
+    /// A part of the change feed; see [`Tree::changes_since`].
+    pub fn changes(&self, tree: Option<TreeId>, from: Lsn) -> Result<ChangePage> {
+        let now = {
+            let core = self.core.read();
+            if self.options.feed_retention == 0 {
+                let why = "was not switched on; open the store with feed_retention";
+                return Err(Error::InvalidArgument { what: "change feed", why });
+            }
+            let empty = !core.forest.roots.contains_key(&FEED_TREE);
+            (empty || from >= core.last_lsn()).then(|| core.last_lsn())
+        };
+        if let Some(now) = now {
+            return match from >= now {
+                true => Ok(ChangePage { next: from, ..ChangePage::default() }),
+                false => Err(expired()),
+            };
+        }
+        let mut run = FeedRun::new(tree, from, MAX_FEED_CHANGES, MAX_SCAN_BYTES);
+        match self.look(|forest| run.advance(forest.reader()))? {
+            true => Ok(run.finish()),
+            false => Err(expired()),
+        }
+    }
+}
+
+fn expired() -> Error {
+    let advice = "read everything anew from a snapshot and follow from its position";
+    Error::Expired { what: "the change feed from there on", advice }
 }
 
 impl Tree {
@@ -70,26 +126,8 @@ impl Tree {
         Self::open_with_devices(Arc::new(blobs), None, Options::default())
     }
 
-    /// Runs a lookup; what it misses is loaded, with writers kept out only while that happens.
-    fn look<T>(&self, mut look: impl FnMut(&Forest) -> Result<T, Miss>) -> Result<T> {
-        let missed = match look(&self.shared.core.read().forest) {
-            Ok(found) => return Ok(found),
-            Err(miss) => miss,
-        };
-        let mut core = self.shared.core.write();
-        let mut miss = Some(missed);
-        loop {
-            if let Some(miss) = miss.take() {
-                core.forest.cache.load(miss)?;
-            }
-            match look(&core.forest) {
-                Ok(found) => {
-                    core.after_read();
-                    return Ok(found);
-                }
-                Err(next) => miss = Some(next),
-            }
-        }
+    fn look<T>(&self, look: impl FnMut(&Forest) -> Result<T, Miss>) -> Result<T> {
+        self.shared.look(look)
     }
 
     /// The value of `key`.
@@ -231,6 +269,53 @@ impl Tree {
             RangeEntry::CommonPrefix(key) => KeyRangeEntry::CommonPrefix(key),
         });
         Ok(ScanPage { entries: entries.collect(), next: page.next })
+    }
+
+    /// Commits of this tree from position `from` on, in order: at most as many as fit a few
+    /// megabytes, and where to go on. Begin with [`Tree::last_lsn`], or with [`View::lsn`] of a
+    /// snapshot that was read in full: together they miss nothing and repeat nothing.
+    ///
+    /// The feed must be switched on when the store is opened (`feed_retention`); it then lives
+    /// through checkpoints and reopenings.
+    ///
+    /// # Errors
+    /// `Expired` if commits from `from` on are not all kept any more, or were made while the
+    /// feed was off; `InvalidArgument` without a feed; `Corrupt` and failures of the device.
+    pub fn changes_since(&self, from: Lsn) -> Result<ChangePage> {
+        self.shared.changes(Some(TREE), from)
+    }
+
+    /// Every commit so far has a position below this one.
+    pub fn last_lsn(&self) -> Lsn {
+        self.shared.core.read().last_lsn()
+    }
+
+    /// The tree as it is now, under `prefix`, for as long as the snapshot lives. Taking it costs
+    /// the same however large the tree is; keeping it costs what changes meanwhile.
+    ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put(b"a", b"old")?;
+    /// let snapshot = tree.snapshot(b"")?;
+    /// tree.put(b"a", b"new")?;
+    /// assert_eq!(snapshot.get(b"a")?.as_deref(), Some(&b"old"[..]));
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `SnapshotEpochExhausted`.
+    pub fn snapshot(&self, prefix: &[u8]) -> Result<Snapshot> {
+        let moment = Moment::take(&self.shared)?;
+        Ok(Snapshot::new(View::new(moment, TREE, prefix)))
+    }
+
+    /// Calls `read` with the tree as it is now, under `prefix`: everything it reads is of one
+    /// moment. No lock is held meanwhile.
+    ///
+    /// # Errors
+    /// `SnapshotEpochExhausted`, and those of `read`.
+    pub fn view<R>(&self, prefix: &[u8], read: impl FnOnce(&View) -> Result<R>) -> Result<R> {
+        read(&View::new(Moment::take(&self.shared)?, TREE, prefix))
     }
 
     /// Makes everything written so far part of the published state and shortens the log.

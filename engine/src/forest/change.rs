@@ -149,11 +149,11 @@ impl Forest {
 
     /// Gives back what a replaced (`key_stays`) or removed record left behind.
     pub fn forget(&mut self, previous: &Previous, key_stays: bool) {
-        if let Some((extent, _)) = previous.record.extent {
-            self.cache.drop_extent(extent);
+        if let Some((extent, len)) = previous.record.extent {
+            self.cache.drop_extent(extent, len);
         }
         if let Some(long) = previous.record.long.filter(|_| !key_stays) {
-            self.cache.drop_extent(long.extent);
+            self.cache.drop_extent(long.extent, long.len);
         }
     }
 

@@ -32,6 +32,12 @@ impl Forest {
         Ok(page.fits(crossing_size(key, prefix + page.prefix_len())))
     }
 
+    /// The key of the crossing that `parent` took.
+    pub(super) fn crossing_key(&self, parent: Step) -> Result<Vec<u8>, Miss> {
+        let prefix = HeadView(self.cache.page(parent.frame, 0)?).prefix();
+        self.full_key(self.cache.page(parent.frame, parent.page)?, parent.slot, prefix)
+    }
+
     /// Adds the crossing to `child` in the parent's page, which has room.
     pub(super) fn add_crossing(
         &mut self,
@@ -61,7 +67,7 @@ impl Forest {
         let long = Record::read(page, slot).long;
         page.remove(slot);
         if let Some(long) = long {
-            self.cache.drop_extent(long.extent);
+            self.cache.drop_extent(long.extent, long.len);
         }
         let meta = &mut self.cache.frame_mut(parent.frame)?.meta;
         meta.live = meta.live.saturating_sub(1);

@@ -8,9 +8,11 @@ use super::route::Path;
 use super::split::Outcome;
 use crate::art::head::Head;
 use crate::error::Result;
-use crate::frame::Bound;
 use crate::ids::TreeId;
 use crate::node::{Miss, Query, search};
+
+/// Most steps of one cut: a sound tree needs a few for each level.
+const MOST_STEPS: usize = 256;
 
 /// What is between a tree and a border at a key.
 enum Cut {
@@ -34,7 +36,7 @@ impl Forest {
             return Ok(());
         }
         self.check_frames()?;
-        loop {
+        for _ in 0..MOST_STEPS {
             let path = self.with(|forest| forest.descend(tree, key))?;
             match self.settle(|forest| forest.cut_once(tree, &path, key))? {
                 Cut::Done => return Ok(()),
@@ -44,14 +46,16 @@ impl Forest {
                 Cut::FrameFull => self.halve(tree, key)?,
             }
         }
+        self.with(|_| Err(Miss::Broken { frame: 0, why: "a tree cannot be cut" }))
     }
 
     fn cut_once(&mut self, tree: TreeId, path: &Path, key: &[u8]) -> Result<Cut, Miss> {
         let step = path.leaf();
         let head = Head::parse(self.cache.page(step.frame, 0)?);
-        if self.is_at(&head.low, key)? {
+        if self.reader().is_at(&head.low, key)? {
             return Ok(Cut::Done);
         }
+        self.reader().next_frame(step.frame, key)?;
         if step.ordinal == 0 || self.anchor_key(&head, step.ordinal)? != key {
             let page = self.cache.page(step.frame, step.page)?;
             let query = Query { key, stripped: head.prefix.len() };
@@ -62,6 +66,10 @@ impl Forest {
             });
         }
         let Some(parent) = path.at_level(1) else { return Ok(Cut::NoParent) };
+        if !self.reader().is_at(&head.low, &self.crossing_key(parent)?)? {
+            let why = "a frame does not start where its parent says";
+            return Err(Miss::Broken { frame: step.frame, why });
+        }
         Ok(match self.spill_at(tree, &head, step, parent, step.ordinal)? {
             Some(Outcome::Done) => Cut::Done,
             Some(Outcome::FrameFull) => Cut::ParentFull,
@@ -82,10 +90,5 @@ impl Forest {
                 Outcome::FrameFull => self.grow(tree, key, 1)?,
             }
         }
-    }
-
-    /// Whether a fence is at `key`.
-    pub(super) fn is_at(&self, bound: &Bound, key: &[u8]) -> Result<bool, Miss> {
-        Ok(bound.len() == key.len() && self.bound_key(bound)? == key)
     }
 }

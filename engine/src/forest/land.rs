@@ -81,9 +81,10 @@ impl Forest {
         start: &[u8],
         shift: &Shift<'_>,
     ) -> Result<Way, Miss> {
-        let frame = self.descend(from, at)?.leaf().frame;
+        let (path, next) = self.reader().frame_at(from, at, shift.src_end.as_deref())?;
+        let frame = path.leaf().frame;
         let old = Head::parse(self.cache.page(frame, 0)?);
-        let border = shift.border(self.reader().next_frame(frame, at)?, frame)?;
+        let border = shift.border(next, frame)?;
         let hole = self.descend(to, start)?.leaf().frame;
         let hole_end = self.hole_end(hole, start)?;
         let mut lens = old.anchors.longs().iter().map(|(_, long)| long.len as usize);
@@ -115,7 +116,7 @@ impl Forest {
     /// Where the frame ends that starts at `start` and has no records.
     fn hole_end(&self, hole: u32, start: &[u8]) -> Result<Option<Vec<u8>>, Miss> {
         let low = HeadView(self.cache.page(hole, 0)?).low();
-        if !self.is_at(&low, start)? || self.cache.frame(hole)?.meta.live != 0 {
+        if !self.reader().is_at(&low, start)? || self.cache.frame(hole)?.meta.live != 0 {
             return Err(Miss::Broken { frame: hole, why: "records are where others are to go" });
         }
         self.reader().next_frame(hole, start)
@@ -171,6 +172,7 @@ impl Forest {
         }
         let old = Head::parse(self.cache.page(frame, 0)?);
         let gap = Head::parse(self.cache.page(hole, 0)?);
+        self.hold_pages(hole, &gap.pages)?;
         let high = border.map(|border| Bound::new(border, |_| 0));
         let mut head = moved_head(&old, gap.low.clone(), high, shift).ok_or(broken)?;
         let mut anchors = Vec::new();

@@ -58,6 +58,11 @@ impl<P: Pages> Reader<'_, P> {
             None => Ok(bound.bytes.clone()),
         }
     }
+
+    /// Whether a fence is at `key`.
+    pub(super) fn is_at(self, bound: &Bound, key: &[u8]) -> Result<bool, Miss> {
+        Ok(bound.len() == key.len() && self.bound_key(bound)? == key)
+    }
 }
 
 /// A fence at `key`; the extent of a long one is created.
@@ -79,6 +84,6 @@ pub(super) fn new_anchor(cache: &mut Cache, key: &[u8], prefix_len: usize) -> An
 /// Gives back the extents of a fence.
 pub(super) fn drop_bound(cache: &mut Cache, bound: &Bound) {
     if let Some(long) = bound.long {
-        cache.drop_extent(long.extent);
+        cache.drop_extent(long.extent, long.len);
     }
 }

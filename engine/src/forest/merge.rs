@@ -102,7 +102,7 @@ impl Forest {
         let long = joined.anchors.remove(first + 1);
         let page = build_page(&joined, frame, first, &records, stripped)?;
         if let Some(long) = long {
-            self.cache.drop_extent(long.extent);
+            self.cache.drop_extent(long.extent, long.len);
         }
         self.cache.install(frame, joined.pages[first], &page)?;
         self.cache.drop_page(frame, gone)?;
@@ -242,7 +242,7 @@ impl Forest {
     ) -> Result<(), Miss> {
         for old in &heads {
             for (_, long) in old.anchors.longs() {
-                self.cache.drop_extent(long.extent);
+                self.cache.drop_extent(long.extent, long.len);
             }
         }
         for &number in &heads[0].pages {

@@ -20,23 +20,22 @@ mod relocate;
 #[cfg(test)]
 mod relocate_tests;
 mod remove;
+mod roots;
 mod route;
 mod spill;
 mod split;
 mod under;
 mod unlink;
 
-use alloc::collections::BTreeMap;
-
 use crate::cache::Cache;
 use crate::error::Result;
-use crate::ids::TreeId;
 use crate::node::Miss;
 
 pub use change::{Place, Previous};
 pub use check::{Census, Checker};
 pub use cursor::{Cursor, Entry};
 pub use reader::{Pages, Reader};
+pub use roots::Roots;
 pub use route::{Path, Step};
 
 /// Where a tree starts and how much it holds.
@@ -72,7 +71,7 @@ pub struct Forest {
     /// Pages and extents.
     pub cache: Cache,
     /// Roots by tree.
-    pub roots: BTreeMap<TreeId, Root>,
+    pub roots: Roots,
     /// Figures.
     pub counters: ForestCounters,
 }

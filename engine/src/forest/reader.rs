@@ -6,7 +6,7 @@
 use alloc::collections::BTreeMap;
 
 use super::{Forest, Root};
-use crate::cache::Cache;
+use crate::cache::{Cache, Past};
 use crate::ids::TreeId;
 use crate::node::{Extents, Miss, Page};
 
@@ -18,6 +18,12 @@ pub trait Pages: Extents {
 
 impl Pages for Cache {
     #[inline]
+    fn page(&self, frame: u32, page: u8) -> Result<&Page, Miss> {
+        Self::page(self, frame, page)
+    }
+}
+
+impl Pages for Past<'_> {
     fn page(&self, frame: u32, page: u8) -> Result<&Page, Miss> {
         Self::page(self, frame, page)
     }

@@ -13,13 +13,17 @@ use super::land::{Shift, Way};
 use super::under::is_below;
 use crate::error::{Error, Result};
 use crate::ids::TreeId;
-use crate::limits::MAX_KEY_BYTES;
+use crate::limits::{MAX_ANCHORS, MAX_KEY_BYTES};
 use crate::node::record::{is_long, value_moves};
-use crate::node::{LongKey, Owned};
+use crate::node::{LongKey, Miss, Owned};
 
 /// Records on up to this part of the pages that a frame may have are moved one by one: cutting
 /// frames and joining what is left of them costs about as much.
 const SMALL_SHARE: usize = 8;
+
+/// Most cuts before a frame can be moved: each leaves it fewer pages, or one less border of
+/// the destination within.
+const MOST_ROUNDS: usize = 2 * MAX_ANCHORS + 2;
 
 impl Forest {
     /// Moves every record of tree `from` whose key starts with `src` to the key of tree `to`
@@ -46,7 +50,7 @@ impl Forest {
         let shift = Shift::new(src, dst);
         if !self.is_large(from, src)? {
             let moved = self.move_singly(from, src, shift.src_end.as_deref(), to, &shift, true)?;
-            self.mend_under(from, src)?;
+            self.shrink(from, src)?;
             return Ok(moved);
         }
         let before = self.with(|forest| {
@@ -96,7 +100,7 @@ impl Forest {
         shift: &Shift<'_>,
     ) -> Result<(u64, Option<Vec<u8>>)> {
         let start = shift.key(at);
-        loop {
+        for _ in 0..MOST_ROUNDS {
             self.check_frames()?;
             self.cut(from, at)?;
             let mut way = Way::Singly;
@@ -105,8 +109,8 @@ impl Forest {
                 self.cut(to, &start)?;
                 way = self.with(|forest| forest.survey(from, at, to, &start, shift))?;
             }
-            let frame = self.with(|forest| Ok(forest.descend(from, at)?.leaf().frame))?;
-            let next = self.with(|forest| forest.reader().next_frame(frame, at))?;
+            let end = shift.src_end.as_deref();
+            let (_, next) = self.with(|forest| forest.reader().frame_at(from, at, end))?;
             match way {
                 Way::Align(key) => self.cut(from, &key)?,
                 Way::Halve => self.halve(from, at)?,
@@ -122,6 +126,7 @@ impl Forest {
                 }
             }
         }
+        self.with(|_| Err(Miss::Broken { frame: 0, why: "a frame cannot be cut to its place" }))
     }
 
     /// Moves the frame that starts at `at` to where one without records starts at `start`.
@@ -212,7 +217,7 @@ impl Forest {
 
     fn drop_long(&mut self, long: Option<LongKey>) {
         if let Some(long) = long {
-            self.cache.drop_extent(long.extent);
+            self.cache.drop_extent(long.extent, long.len);
         }
     }
 

@@ -12,7 +12,14 @@ use crate::error::Result;
 use crate::frame::successor;
 use crate::ids::{BlobId, TreeId};
 use crate::limits::MAX_LEVELS;
-use crate::node::{Miss, Record, Value};
+use crate::node::{LongKey, Miss, Record, Value};
+
+/// An extent and its length.
+type Reference = (u64, u32);
+
+fn reference(long: &LongKey) -> Reference {
+    (long.extent, long.len)
+}
 
 impl Forest {
     /// Removes every record under `prefix` and returns how many there were. Many go frame by
@@ -24,10 +31,12 @@ impl Forest {
         if !self.with(|forest| forest.reader().is_under(tree, prefix))? {
             return Ok(0);
         }
-        let removed = match self.is_large(tree, prefix)? {
-            true => self.remove_frames(tree, prefix)?,
-            false => self.remove_singly(tree, prefix)?,
-        };
+        if !self.is_large(tree, prefix)? {
+            let removed = self.remove_singly(tree, prefix)?;
+            self.shrink(tree, prefix)?;
+            return Ok(removed);
+        }
+        let removed = self.remove_frames(tree, prefix)?;
         self.mend_under(tree, prefix)?;
         Ok(removed)
     }
@@ -60,26 +69,28 @@ impl Forest {
         let mut next = Some(Vec::from(prefix));
         while let Some(at) = next.filter(|next| is_below(next, end.as_deref())) {
             self.check_frames()?;
-            let path = self.with(|forest| forest.descend(tree, &at))?;
+            let (path, beyond) =
+                self.with(|forest| forest.reader().frame_at(tree, &at, end.as_deref()))?;
             let frame = path.leaf().frame;
-            next = self.with(|forest| forest.reader().next_frame(frame, &at))?;
+            next = beyond;
             let extents = self.extents_within(frame)?;
             removed += u64::from(self.with(|forest| Ok(forest.cache.frame(frame)?.meta.live))?);
             self.settle(|forest| forest.lift(tree, &path))?;
             self.settle(|forest| forest.cache.drop_frame(frame))?;
-            extents.into_iter().for_each(|extent| self.cache.drop_extent(extent));
+            extents.into_iter().for_each(|(extent, len)| self.cache.drop_extent(extent, len));
             self.cache.trim()?;
         }
         Ok(removed)
     }
 
     /// Every extent that a leaf frame refers to but those of its fences.
-    fn extents_within(&mut self, frame: u32) -> Result<Vec<u64>> {
+    fn extents_within(&mut self, frame: u32) -> Result<Vec<Reference>> {
         let (head, forms) = self.with(|forest| {
             let head = Head::parse(forest.cache.page(frame, 0)?);
             Ok((head, forest.cache.frame(frame)?.meta.forms))
         })?;
-        let mut extents: Vec<u64> = head.anchors.longs().iter().map(|(_, l)| l.extent).collect();
+        let mut extents: Vec<Reference> =
+            head.anchors.longs().iter().map(|(_, long)| reference(long)).collect();
         if forms.long_keys || forms.extents {
             for &number in &head.pages {
                 extents.extend(self.with(|forest| forest.extents_on(frame, number))?);
@@ -89,14 +100,14 @@ impl Forest {
     }
 
     /// The extents that the records of a page refer to.
-    fn extents_on(&self, frame: u32, number: u8) -> Result<Vec<u64>, Miss> {
+    fn extents_on(&self, frame: u32, number: u8) -> Result<Vec<Reference>, Miss> {
         let page = self.cache.page(frame, number)?;
         let mut extents = Vec::new();
         for slot in 0..page.count() {
             let record = Record::read(page, slot);
-            extents.extend(record.long.map(|long| long.extent));
-            if let Value::Extent { extent, .. } = record.value {
-                extents.push(extent);
+            extents.extend(record.long.as_ref().map(reference));
+            if let Value::Extent { extent, len } = record.value {
+                extents.push((extent, len));
             }
         }
         Ok(extents)
@@ -122,18 +133,18 @@ impl Forest {
                         left.extend(children.into_iter().map(|child| (child, below)));
                     }
                     let head = self.with(|forest| Ok(Head::parse(forest.cache.page(frame, 0)?)))?;
-                    extents.extend(head.anchors.longs().iter().map(|(_, long)| long.extent));
+                    extents.extend(head.anchors.longs().iter().map(|(_, long)| reference(long)));
                 }
             }
             self.settle(|forest| forest.cache.drop_frame(frame))?;
-            extents.into_iter().for_each(|extent| self.cache.drop_extent(extent));
+            extents.into_iter().for_each(|(extent, len)| self.cache.drop_extent(extent, len));
             self.cache.trim()?;
         }
         Ok(root.records)
     }
 
     /// The extents of the fences of a frame on its way out.
-    fn fences_of(&self, frame: u32, level: u8) -> Result<Vec<u64>, Miss> {
+    fn fences_of(&self, frame: u32, level: u8) -> Result<Vec<Reference>, Miss> {
         let page = self.cache.page(frame, 0)?;
         if page.level() != level || level >= MAX_LEVELS {
             return Err(Miss::Broken { frame, why: "the frame is of another level" });
@@ -143,7 +154,7 @@ impl Forest {
         }
         let head = HeadView(page);
         let fences = [head.low().long, head.high().and_then(|high| high.long)];
-        Ok(fences.into_iter().flatten().map(|long| long.extent).collect())
+        Ok(fences.iter().flatten().map(reference).collect())
     }
 
     /// The children that the crossings of a page lead to.

@@ -79,20 +79,21 @@ impl Forest {
         at: usize,
         separator: &[u8],
     ) -> Result<Option<SpillPlan>, Miss> {
-        self.hold_pages(frame, &head.pages)?;
         let cut = Bound::new(separator, |_| 0);
         let left = self.narrow(head, frame, &head.low, Some(&cut), 0..at)?;
         let right = self.narrow(head, frame, &cut, head.high.as_ref(), at..head.pages.len())?;
         if left.build(frame, 0).is_none() || right.build(frame, 0).is_none() {
             return Ok(None);
         }
+        let keeps = left.prefix.len() == head.prefix.len();
+        self.hold_pages(frame, &head.pages[if keeps { at } else { 0 }..])?;
         let mut moved = Vec::with_capacity(right.pages.len());
         for ordinal in 0..right.pages.len() {
             let page = self.cache.page(frame, head.pages[at + ordinal])?;
             moved.push(reprefix(page, head, &right, ordinal)?);
         }
         let mut kept = Vec::new();
-        if left.prefix.len() > head.prefix.len() {
+        if !keeps {
             for ordinal in 0..at {
                 let page = self.cache.page(frame, head.pages[ordinal])?;
                 kept.push(reprefix(page, head, &left, ordinal)?);
@@ -199,7 +200,7 @@ fn drop_lost_anchors(cache: &mut Cache, old: &Head, new: &[&Head]) {
     };
     for (_, long) in old.anchors.longs() {
         if !kept(long) {
-            cache.drop_extent(long.extent);
+            cache.drop_extent(long.extent, long.len);
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Forest, Pages, Reader};
+use super::{Forest, Pages, Path, Reader};
 use crate::art::head::HeadView;
 use crate::error::Result;
 use crate::frame::successor;
@@ -47,6 +47,24 @@ impl<P: Pages> Reader<'_, P> {
             return Err(Miss::Broken { frame, why: "a frame ends before a key that leads to it" });
         }
         Ok(Some(next))
+    }
+
+    /// The way to the leaf frame that starts at `key`, and the key where the next one starts,
+    /// which is not behind `end`.
+    pub(super) fn frame_at(
+        self,
+        tree: TreeId,
+        key: &[u8],
+        end: Option<&[u8]>,
+    ) -> Result<(Path, Option<Vec<u8>>), Miss> {
+        let path = self.descend(tree, key)?;
+        let frame = path.leaf().frame;
+        let next = self.next_frame(frame, key)?;
+        let within = end.is_none_or(|end| next.as_ref().is_some_and(|next| **next <= *end));
+        if !within || !self.is_at(&HeadView(self.pages.page(frame, 0)?).low(), key)? {
+            return Err(Miss::Broken { frame, why: "a frame has other fences than its place" });
+        }
+        Ok((path, next))
     }
 }
 

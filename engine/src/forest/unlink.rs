@@ -40,6 +40,7 @@ impl Forest {
         let mut head = Head::new(old.level, low.clone(), high.cloned());
         let mut pages = Vec::new();
         if self.cache.frame(frame)?.meta.live == 0 {
+            self.hold_pages(frame, &old.pages)?;
             head.pages = [old.pages[0]].into();
             head.anchors = Anchors::first();
             pages.push((0, build_page(&head, frame, 0, &[], 0)?));
@@ -128,7 +129,7 @@ impl Forest {
     /// Gives back the extents of the anchors of a head that goes.
     pub(super) fn drop_anchors(&mut self, head: &Head) {
         for (_, long) in head.anchors.longs() {
-            self.cache.drop_extent(long.extent);
+            self.cache.drop_extent(long.extent, long.len);
         }
     }
 
@@ -169,7 +170,11 @@ impl Forest {
     pub(super) fn fold(&mut self, tree: TreeId, path: &Path, either: bool) -> Result<bool, Miss> {
         let frame = path.leaf().frame;
         let head = Head::parse(self.cache.page(frame, 0)?);
-        if self.cache.frame(frame)?.meta.live != 0 || !self.unlink(tree, path, either)? {
+        if self.cache.frame(frame)?.meta.live != 0 {
+            return Ok(false);
+        }
+        self.hold_pages(frame, &head.pages)?;
+        if !self.unlink(tree, path, either)? {
             return Ok(false);
         }
         self.drop_anchors(&head);

@@ -104,7 +104,8 @@ pub fn check_ops(ops: &[OpRef<'_>]) -> Result<usize> {
     Ok(bytes)
 }
 
-pub(super) fn encode(ops: &[OpRef<'_>], out: &mut Vec<u8>) {
+/// Appends a list of operations in the format of the log.
+pub fn encode_list(ops: &[OpRef<'_>], out: &mut Vec<u8>) {
     out.put_varint(ops.len() as u64);
     for op in ops {
         op.encode(out);
@@ -131,6 +132,12 @@ impl<'a> OpsView<'a> {
         }
         let bytes = reader.bytes(reader.remaining() - rest.remaining())?;
         Some(Self { count, bytes })
+    }
+
+    /// Reads what [`encode_list`] wrote; `None` for any other bytes.
+    pub fn decode_list(bytes: &'a [u8]) -> Option<Self> {
+        let mut reader = Reader::new(bytes);
+        Self::decode(&mut reader).filter(|_| reader.remaining() == 0)
     }
 
     /// How many operations; never 0.

@@ -139,7 +139,7 @@ pub(super) fn encode(
     match *body {
         NewBody::Ops(list) => {
             out.put_u8(OPS);
-            ops::encode(list, out);
+            ops::encode_list(list, out);
         }
         NewBody::Cut => out.put_u8(CUT),
         NewBody::Epoch { ceiling } => {

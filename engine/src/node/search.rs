@@ -23,6 +23,20 @@ pub enum Miss {
         /// Its length.
         len: u32,
     },
+    /// A page of a frame as a snapshot saw it.
+    PastPage {
+        /// Which frame.
+        frame: u32,
+        /// Which page of it.
+        page: u8,
+        /// Which snapshot.
+        epoch: u64,
+    },
+    /// An extent that is gone and that a snapshot needs.
+    PastExtent {
+        /// Which extent.
+        extent: u64,
+    },
     /// Nothing that could be loaded: what leads here contradicts itself.
     Broken {
         /// The frame where that shows.

@@ -1,0 +1,156 @@
+//! The change feed against the changes that were made.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::{ChangeEvent, Options, Tree};
+use crate::device::{BlobStore, LogDevice, MemoryBlobStore, MemoryLog};
+use crate::error::Error;
+use crate::geometry::Geometry;
+use crate::limits::{MIN_CACHE_BYTES, MIN_FRAME_BYTES, MIN_LOG_BUDGET};
+
+type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+
+struct Devices {
+    blobs: Arc<dyn BlobStore>,
+    log: Arc<dyn LogDevice>,
+}
+
+impl Devices {
+    fn new() -> Self {
+        let geometry = Geometry::new(MIN_FRAME_BYTES).unwrap();
+        Self {
+            blobs: Arc::new(MemoryBlobStore::new(geometry, [9; 16])),
+            log: Arc::new(MemoryLog::default()),
+        }
+    }
+
+    fn open(&self, feed_retention: u64) -> Tree {
+        let options = Options {
+            cache_bytes: MIN_CACHE_BYTES,
+            log_budget: MIN_LOG_BUDGET,
+            feed_retention,
+            ..Options::default()
+        };
+        Tree::open_with_devices(self.blobs.clone(), Some(self.log.clone()), options).unwrap()
+    }
+}
+
+/// Applies everything in the feed from `from` on to `model`; returns where to go on.
+fn follow(tree: &Tree, model: &mut Model, from: u64) -> Result<u64, Error> {
+    let mut from = from;
+    loop {
+        let page = tree.changes_since(from)?;
+        for change in page.changes {
+            assert!(change.lsn >= from, "positions ascend");
+            from = change.lsn + 1;
+            for event in change.events {
+                match event {
+                    ChangeEvent::Put { key, value, version, .. } => {
+                        assert!(version.as_u64() >= change.lsn);
+                        model.insert(key, value);
+                    }
+                    ChangeEvent::Delete { key, .. } => {
+                        model.remove(&key);
+                    }
+                }
+            }
+        }
+        from = page.next;
+        if !page.more {
+            return Ok(from);
+        }
+    }
+}
+
+fn contents(tree: &Tree) -> Model {
+    let mut model = Model::new();
+    for entry in tree.range() {
+        if let super::RangeEntry::Key { key, value, .. } = entry.unwrap() {
+            model.insert(key, value);
+        }
+    }
+    model
+}
+
+#[test]
+fn a_follower_ends_where_the_tree_does_over_checkpoints_and_reopenings() {
+    let devices = Devices::new();
+    let mut tree = devices.open(64 << 20);
+    let (mut follower, mut from) = (Model::new(), tree.last_lsn());
+    let mut state = 0x1234_5678_9ABC_DEF1u64;
+    let mut roll = |sides: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % sides
+    };
+    for step in 0..3000u32 {
+        let key: Vec<u8> = alloc::format!("k{:03}", roll(300)).into();
+        match roll(8) {
+            0..=4 => tree.put(&key, &alloc::vec![step as u8; roll(2000) as usize]).unwrap(),
+            5 => drop(tree.delete(&key).unwrap()),
+            6 => {
+                tree.atomic(|batch| {
+                    batch.put(&key, b"batch");
+                    batch.delete(b"k001");
+                    batch.put(b"k002", &step.to_le_bytes());
+                })
+                .unwrap();
+            }
+            _ if roll(10) == 0 => tree.checkpoint().unwrap(),
+            _ if roll(20) == 0 => {
+                drop(tree);
+                tree = devices.open(64 << 20);
+            }
+            _ => from = follow(&tree, &mut follower, from).unwrap(),
+        }
+    }
+    follow(&tree, &mut follower, from).unwrap();
+    assert_eq!(follower, contents(&tree));
+    assert!(tree.verify().unwrap().is_clean());
+}
+
+#[test]
+fn a_snapshot_and_the_feed_from_its_position_miss_and_repeat_nothing() {
+    let devices = Devices::new();
+    let tree = devices.open(1 << 20);
+    for at in 0..100u8 {
+        tree.put(&[at], &[1]).unwrap();
+    }
+    let snapshot = tree.snapshot(b"").unwrap();
+    for at in 50..150u8 {
+        tree.put(&[at], &[2]).unwrap();
+    }
+    let page = tree.changes_since(snapshot.lsn()).unwrap();
+    assert_eq!(page.changes.len(), 100);
+    assert!(page.changes.iter().all(|change| change.events.len() == 1));
+}
+
+#[test]
+fn what_is_not_kept_is_expired_and_never_silently_skipped() {
+    let devices = Devices::new();
+    let tree = devices.open(20_000);
+    let start = tree.last_lsn();
+    for at in 0..1000u32 {
+        tree.put(&at.to_be_bytes(), &[7; 60]).unwrap();
+    }
+    assert!(matches!(tree.changes_since(start), Err(Error::Expired { .. })));
+    let recent = tree.last_lsn();
+    tree.put(b"x", b"y").unwrap();
+    assert_eq!(tree.changes_since(recent).unwrap().changes.len(), 1);
+    // While the feed is off nothing is noted: what was before cannot be continued.
+    drop(tree);
+    let tree = devices.open(0);
+    assert!(matches!(tree.changes_since(recent), Err(Error::InvalidArgument { .. })));
+    let before = tree.last_lsn();
+    tree.put(b"unseen", b"1").unwrap();
+    // What is still in the log is noted when it is replayed; what is published is not.
+    tree.checkpoint().unwrap();
+    drop(tree);
+    let tree = devices.open(20_000);
+    tree.put(b"seen", b"2").unwrap();
+    assert!(matches!(tree.changes_since(before), Err(Error::Expired { .. })));
+    assert!(matches!(tree.changes_since(recent), Err(Error::Expired { .. })));
+}

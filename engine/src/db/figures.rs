@@ -1,0 +1,241 @@
+//! The figures of a tree one by one, each with a name, for whoever exports them.
+//!
+//! Owns: the name, meaning and kind of every field of the statistics. Never does: format them.
+//! Invariant: the statistics are taken apart field by field here, so a new field that is not
+//! given a figure does not pass the build.
+
+use alloc::vec::Vec;
+
+use super::stats::TreeStats;
+use crate::device::StoreUsage;
+
+/// How a figure moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FigureKind {
+    /// It only grows, from the opening of the tree on.
+    Counter,
+    /// It goes up and down.
+    Gauge,
+}
+
+/// The value of a figure, in the unit it was measured in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FigureValue {
+    /// A number of things; of bytes if the name ends in `_bytes`.
+    Number(u64),
+    /// A time in microseconds; the name ends in `_seconds`.
+    Micros(u64),
+    /// A part of a whole in thousandths; the name ends in `_ratio`.
+    PerMille(u64),
+}
+
+/// One figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Figure {
+    /// Its name in `snake_case`, which ends in the base unit if it has one: `bytes`, `seconds` or
+    /// `ratio`. Stable, and used once.
+    pub name: &'static str,
+    /// What it counts, in one sentence.
+    pub help: &'static str,
+    /// How it moves.
+    pub kind: FigureKind,
+    /// How large it is.
+    pub value: FigureValue,
+}
+
+const fn counter(name: &'static str, value: u64, help: &'static str) -> Figure {
+    Figure { name, help, kind: FigureKind::Counter, value: FigureValue::Number(value) }
+}
+
+const fn gauge(name: &'static str, value: u64, help: &'static str) -> Figure {
+    Figure { name, help, kind: FigureKind::Gauge, value: FigureValue::Number(value) }
+}
+
+impl TreeStats {
+    /// Every figure, always the same ones in the same order.
+    ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put(b"key", b"value")?;
+    /// let figures = tree.stats()?.figures();
+    /// assert!(figures.iter().any(|figure| figure.name == "records"));
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    pub fn figures(&self) -> Vec<Figure> {
+        let Self {
+            records,
+            frames,
+            levels,
+            cache_bytes,
+            dirty_pages,
+            cache_misses,
+            evictions,
+            staged_evictions,
+            page_splits,
+            page_merges,
+            spills,
+            merges,
+            compactions,
+            checkpoints,
+            checkpoint_pages,
+            pre_images,
+            log_bytes,
+            log_records,
+            log_syncs,
+            replayed_records,
+            log_allocated_bytes,
+            last_lsn,
+            store,
+        } = *self;
+        let mut figures = Vec::from([
+            gauge("records", records, "Live records."),
+            gauge("frames", frames, "Frames of the tree."),
+            gauge("levels", u64::from(levels), "Levels of frames."),
+            gauge("cache_bytes", cache_bytes, "Cache in use."),
+            gauge("dirty_pages", dirty_pages, "Pages in memory newer than the published state."),
+            counter("cache_misses", cache_misses, "Page reads that had to go to the store."),
+            counter("evictions", evictions, "Pages evicted from the cache."),
+            counter("staged_evictions", staged_evictions, "Pages written early to make room."),
+            counter("page_splits", page_splits, "Leaf pages split."),
+            counter("page_merges", page_merges, "Leaf pages merged."),
+            counter("spills", spills, "Full frames that moved half their pages to a sibling."),
+            counter("merges", merges, "Thin frames merged with a neighbour."),
+            counter("compactions", compactions, "Frames repacked."),
+            counter("checkpoints", checkpoints, "Checkpoints published."),
+            counter("checkpoint_pages", checkpoint_pages, "Pages written by checkpoints."),
+            counter("pre_images", pre_images, "Copies of pages kept for a checkpoint or snapshot."),
+            gauge("log_bytes", log_bytes, "Log that a crash now would replay."),
+            counter("log_records", log_records, "Log records appended."),
+            counter("log_syncs", log_syncs, "Log syncs."),
+            gauge("replayed_records", replayed_records, "Log records replayed by the opening."),
+            gauge("log_allocated_bytes", log_allocated_bytes, "Space allocated by the log."),
+            gauge("log_position_bytes", last_lsn, "Log position up to which the log is in use."),
+        ]);
+        store_figures(store, &mut figures);
+        figures
+    }
+}
+
+fn store_figures(store: StoreUsage, figures: &mut Vec<Figure>) {
+    let StoreUsage {
+        blobs,
+        pages,
+        staged_pages,
+        free_bytes,
+        allocated_bytes,
+        manifest_bytes,
+        manifest_switches,
+        pages_read,
+        bytes_written,
+    } = store;
+    figures.extend([
+        gauge("store_blobs", blobs, "Published blobs."),
+        gauge("store_pages", pages, "Published pages."),
+        gauge("store_staged_pages", staged_pages, "Pages written and not yet published."),
+        gauge("store_free_bytes", free_bytes, "Space free for reuse inside the file of blobs."),
+        gauge("store_allocated_bytes", allocated_bytes, "Space allocated by the file of blobs."),
+        gauge("store_manifest_bytes", manifest_bytes, "Manifest in use."),
+        counter("store_manifest_switches", manifest_switches, "Manifests rewritten."),
+        counter("store_pages_read", pages_read, "Pages read from the device."),
+        counter("store_written_bytes", bytes_written, "Written to the device."),
+    ]);
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+
+    use super::*;
+
+    /// Statistics in which no two fields are equal, so that each figure can be told by its value.
+    fn distinct() -> TreeStats {
+        TreeStats {
+            records: 1,
+            frames: 2,
+            levels: 3,
+            cache_bytes: 4,
+            dirty_pages: 5,
+            cache_misses: 6,
+            evictions: 7,
+            staged_evictions: 8,
+            page_splits: 9,
+            page_merges: 10,
+            spills: 11,
+            merges: 12,
+            compactions: 13,
+            checkpoints: 14,
+            checkpoint_pages: 15,
+            pre_images: 16,
+            log_bytes: 17,
+            log_records: 18,
+            log_syncs: 19,
+            replayed_records: 20,
+            log_allocated_bytes: 21,
+            last_lsn: 22,
+            store: StoreUsage {
+                blobs: 23,
+                pages: 24,
+                staged_pages: 25,
+                free_bytes: 26,
+                allocated_bytes: 27,
+                manifest_bytes: 28,
+                manifest_switches: 29,
+                pages_read: 30,
+                bytes_written: 31,
+            },
+        }
+    }
+
+    #[test]
+    fn every_field_is_one_figure() {
+        let values: Vec<FigureValue> =
+            distinct().figures().iter().map(|figure| figure.value).collect();
+        let expected: Vec<FigureValue> = (1..=31).map(FigureValue::Number).collect();
+        assert_eq!(values, expected);
+    }
+
+    #[test]
+    fn names_are_unique_and_end_in_the_base_unit() {
+        let mut seen = BTreeSet::new();
+        for Figure { name, help, value, .. } in distinct().figures() {
+            assert!(seen.insert(name), "{name} twice");
+            assert!(name.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase()), "{name}");
+            assert!(!name.ends_with("_total"), "{name}: exporters add what they need");
+            assert!(help.ends_with('.') && help.len() > 5, "{name}: {help}");
+            let last = name.rsplit('_').next().unwrap_or_default();
+            match value {
+                FigureValue::Micros(_) => assert_eq!(last, "seconds", "{name}"),
+                FigureValue::PerMille(_) => assert_eq!(last, "ratio", "{name}"),
+                FigureValue::Number(_) => {
+                    assert!(!["seconds", "micros", "ratio", "mille"].contains(&last), "{name}");
+                    assert_eq!(name.contains("bytes"), last == "bytes", "{name}: unit last");
+                }
+            }
+        }
+    }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn statistics_read_back_as_written() {
+        let written = serde_json::to_string(&distinct()).expect("is plain data");
+        assert!(written.contains(r#""records":1,"#) && written.contains(r#""bytes_written":31"#));
+        assert_eq!(serde_json::from_str::<TreeStats>(&written).expect("reads"), distinct());
+    }
+
+    #[test]
+    fn the_figures_of_a_tree_that_is_used_move() {
+        let tree = crate::db::Tree::memory().expect("opens");
+        for number in 0..200_u32 {
+            tree.put(&number.to_be_bytes(), &[7; 100]).expect("written");
+        }
+        tree.checkpoint().expect("published");
+        let figures = tree.stats().expect("answers").figures();
+        let value = |name: &str| figures.iter().find(|figure| figure.name == name).map(|f| f.value);
+        assert_eq!(value("records"), Some(FigureValue::Number(200)));
+        assert_eq!(value("checkpoints"), Some(FigureValue::Number(1)));
+        assert!(matches!(value("store_pages"), Some(FigureValue::Number(2..))));
+        assert!(matches!(value("page_splits"), Some(FigureValue::Number(1..))));
+    }
+}

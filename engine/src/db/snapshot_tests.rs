@@ -1,0 +1,204 @@
+//! Snapshots against copies of a model, under structure changes, eviction and checkpoints.
+
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::scan::ScanSpec;
+use super::scan_run::ScanRun;
+use super::{Options, RangeEntry, Snapshot, Tree};
+use crate::device::{MemoryBlobStore, MemoryLog};
+use crate::error::Error;
+use crate::geometry::Geometry;
+use crate::limits::{MIN_CACHE_BYTES, MIN_FRAME_BYTES, MIN_LOG_BUDGET};
+
+type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// A small generator (xorshift; Marsaglia, 2003).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % sides
+    }
+}
+
+fn open(options: Options) -> Tree {
+    let geometry = Geometry::new(MIN_FRAME_BYTES).unwrap();
+    let blobs = Arc::new(MemoryBlobStore::new(geometry, [7; 16]));
+    let log = Arc::new(MemoryLog::default());
+    Tree::open_with_devices(blobs, Some(log), options).unwrap()
+}
+
+fn tight() -> Options {
+    Options { cache_bytes: MIN_CACHE_BYTES, log_budget: MIN_LOG_BUDGET, ..Options::default() }
+}
+
+fn contents(snapshot: &Snapshot) -> Result<Model, Error> {
+    let spec = ScanSpec::default();
+    let mut run = ScanRun::new(snapshot.tree, &spec, 60_000, 8 << 20, true);
+    snapshot.moment.look(|reader| run.advance(reader))?;
+    let page = run.finish();
+    assert_eq!(page.next, None, "the test's trees fit one part of a scan");
+    Ok(page
+        .entries
+        .into_iter()
+        .map(|entry| match entry {
+            RangeEntry::Key { key, value, .. } => (key, value),
+            RangeEntry::CommonPrefix(_) => unreachable!("no delimiter was asked for"),
+        })
+        .collect())
+}
+
+fn key(dice: &mut Dice) -> Vec<u8> {
+    let mut key: Vec<u8> = alloc::format!("dir{}/f{:04}", dice.roll(4), dice.roll(400)).into();
+    if dice.roll(40) == 0 {
+        // Long keys live in extents.
+        key.resize(1030 + dice.roll(60) as usize, b'x');
+    }
+    key
+}
+
+fn value(dice: &mut Dice) -> Vec<u8> {
+    let len = match dice.roll(30) {
+        0 => 2000 + dice.roll(6000),
+        _ => dice.roll(120),
+    };
+    let byte = dice.roll(256) as u8;
+    alloc::vec![byte; len as usize]
+}
+
+fn change(tree: &Tree, model: &mut Model, dice: &mut Dice) {
+    match dice.roll(10) {
+        0..=5 => {
+            let (key, value) = (key(dice), value(dice));
+            tree.put(&key, &value).unwrap();
+            model.insert(key, value);
+        }
+        6..=8 => {
+            let key = key(dice);
+            assert_eq!(tree.delete(&key).unwrap(), model.remove(&key).is_some());
+        }
+        _ => {
+            let ops: Vec<(Vec<u8>, Vec<u8>)> =
+                (0..dice.roll(20)).map(|_| (key(dice), value(dice))).collect();
+            tree.atomic(|batch| ops.iter().for_each(|(key, value)| batch.put(key, value))).unwrap();
+            model.extend(ops);
+        }
+    }
+}
+
+#[test]
+fn every_snapshot_stays_as_it_was() {
+    for seed in 1..=6u64 {
+        let mut dice = Dice(0x9E37_79B9_7F4A_7C15 ^ seed);
+        let tree = open(tight());
+        let mut model = Model::new();
+        let mut held: Vec<(Snapshot, Model)> = Vec::new();
+        for step in 0..4000 {
+            change(&tree, &mut model, &mut dice);
+            match dice.roll(100) {
+                0..=2 => held.push((tree.snapshot(b"").unwrap(), model.clone())),
+                3..=5 if !held.is_empty() => {
+                    held.swap_remove(dice.roll(held.len() as u64) as usize);
+                }
+                6 => tree.checkpoint().unwrap(),
+                7 if dice.roll(10) == 0 => tree.compact().unwrap(),
+                8 if !held.is_empty() => {
+                    let (snapshot, was) = &held[dice.roll(held.len() as u64) as usize];
+                    assert_eq!(contents(snapshot).unwrap(), *was, "seed {seed}, step {step}");
+                }
+                9 if !held.is_empty() => {
+                    let (snapshot, was) = &held[dice.roll(held.len() as u64) as usize];
+                    for _ in 0..20 {
+                        let key = key(&mut dice);
+                        assert_eq!(snapshot.get(&key).unwrap().as_ref(), was.get(&key));
+                    }
+                }
+                _ => {}
+            }
+        }
+        for (snapshot, was) in &held {
+            assert_eq!(contents(snapshot).unwrap(), *was, "seed {seed}, at the end");
+        }
+        assert_eq!(contents(&tree.snapshot(b"").unwrap()).unwrap(), model);
+        held.clear();
+        tree.checkpoint().unwrap();
+        let usage = tree.shared.core.read().forest.cache.history_usage();
+        assert_eq!((usage.snapshots, usage.memory_bytes, usage.staged_bytes), (0, 0, 0));
+        assert_eq!(usage.expired, 0);
+        assert!(tree.verify().unwrap().is_clean());
+    }
+}
+
+#[test]
+fn a_snapshot_reads_on_while_everything_else_is_rewritten_and_gives_its_space_back() {
+    let tree = open(Options { cache_bytes: 1 << 20, ..tight() });
+    let mut model = Model::new();
+    for at in 0..3000u32 {
+        let key: Vec<u8> = alloc::format!("k/{at:06}").into();
+        tree.put(&key, &[1; 60]).unwrap();
+        model.insert(key, alloc::vec![1; 60]);
+    }
+    tree.checkpoint().unwrap();
+    let before = tree.stats().unwrap();
+    let snapshot = tree.snapshot(b"").unwrap();
+    for round in 0..5u8 {
+        for key in model.keys() {
+            tree.put(key, &[2 + round; 60]).unwrap();
+        }
+    }
+    assert_eq!(contents(&snapshot).unwrap(), model);
+    let usage = tree.shared.core.read().forest.cache.history_usage();
+    assert!(usage.staged_bytes > 0, "a part of the images was written out: {usage:?}");
+    snapshot.retire();
+    tree.checkpoint().unwrap();
+    let after = tree.stats().unwrap();
+    let usage = tree.shared.core.read().forest.cache.history_usage();
+    assert_eq!((usage.memory_bytes, usage.staged_bytes), (0, 0));
+    let near = |a: u64, b: u64| a <= b + b / 20;
+    assert!(near(after.store.allocated_bytes, before.store.allocated_bytes));
+    assert!(near(after.cache_bytes, before.cache_bytes.max(1 << 20)));
+}
+
+#[test]
+fn the_oldest_snapshot_expires_when_images_outgrow_their_limit() {
+    let tree = open(Options { snapshot_bytes: 200 << 10, ..tight() });
+    for at in 0..6000u32 {
+        tree.put(alloc::format!("k/{at:06}").as_bytes(), &[1; 60]).unwrap();
+    }
+    let old = tree.snapshot(b"").unwrap();
+    for at in 0..6000u32 {
+        tree.put(alloc::format!("k/{at:06}").as_bytes(), &[2; 60]).unwrap();
+    }
+    let new = tree.snapshot(b"").unwrap();
+    assert!(matches!(old.get(b"k/000000"), Err(Error::Expired { .. })));
+    assert!(matches!(contents(&old), Err(Error::Expired { .. })));
+    assert_eq!(new.get(b"k/000000").unwrap(), Some(alloc::vec![2; 60]));
+    assert_eq!(tree.get(b"k/000000").unwrap(), Some(alloc::vec![2; 60]));
+}
+
+#[test]
+fn a_view_keeps_to_its_scope_and_outlives_its_callback() {
+    let tree = open(tight());
+    tree.put(b"a/1", b"one").unwrap();
+    tree.put(b"b/1", b"two").unwrap();
+    let kept = tree
+        .view(b"a/", |view| {
+            assert_eq!(view.scope(), b"a/");
+            assert_eq!(view.get(b"b/1"), Err(Error::OutsideViewScope));
+            // No lock is held: a callback may write.
+            tree.put(b"a/1", b"changed")?;
+            assert_eq!(view.get(b"a/1")?.as_deref(), Some(&b"one"[..]));
+            Ok(view.clone())
+        })
+        .unwrap();
+    assert_eq!(kept.get_record(b"a/1").unwrap().unwrap().value, b"one");
+    assert!(
+        kept.get_version(b"a/1").unwrap()
+            < tree.snapshot(b"").unwrap().get_version(b"a/1").unwrap()
+    );
+}
