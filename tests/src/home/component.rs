@@ -3,7 +3,7 @@
 //! Owns: how an operation becomes a call of [`Store`], the trait the command is written against.
 //! Never does: know how the sandbox is built.
 
-use holt_engine::db::{Options, ScanPage, TreeStats};
+use holt_engine::db::{Options, TreeStats};
 use holt_engine::error::Result;
 use holt_engine::geometry::Geometry;
 use holt_engine::limits::{MAX_SCAN_BYTES, MAX_SCAN_ENTRIES};
@@ -113,8 +113,12 @@ fn run(store: &mut dyn Store, op: &Op) -> Result<Outcome> {
             Outcome::Done
         }
         Op::Scan(scan) => {
-            let ScanPage { entries, next } = store.scan(&request(scan))?;
-            Outcome::Page(entries.into_iter().map(record_entry).collect(), next)
+            let page = store.scan(&request(scan))?;
+            let entries: Vec<_> = page.entries.into_iter().map(record_entry).collect();
+            // The kit goes on after a key, as well as it would by the token.
+            let last = entries.last().filter(|_| page.next.is_some());
+            let next = last.map(|last| last.shown().to_vec());
+            Outcome::Page(entries, next)
         }
         Op::Checkpoint => done(store.checkpoint())?,
         Op::Compact => done(store.compact())?,
@@ -150,5 +154,6 @@ fn request(scan: &Scan) -> ScanRequest {
         keys_only: scan.keys_only,
         max_entries: scan.max_entries.min(MAX_SCAN_ENTRIES),
         max_bytes: scan.max_bytes.min(MAX_SCAN_BYTES),
+        ..ScanRequest::default()
     }
 }
