@@ -6,14 +6,13 @@ use alloc::vec::Vec;
 use super::batch::{AtomicBatch, BatchOp};
 use super::core::{Core, TREE};
 use super::options::Options;
-use super::scan::{KeyRangeBuilder, KeyRangeEntry, RangeBuilder, RangeEntry, ScanPage, ScanSpec};
-use super::scan_run::ScanRun;
 use super::stats::{TreeStats, VerifyReport};
 use crate::device::{BlobStore, LogDevice, MemoryBlobStore};
 use crate::error::{Error, Result};
 use crate::forest::Forest;
 use crate::geometry::Geometry;
 use crate::ids::RecordVersion;
+use crate::limits::READ_GROWTH_BYTES;
 use crate::log::OpRef;
 use crate::node::{Miss, Record as Stored};
 use crate::sync::RwLock;
@@ -71,14 +70,21 @@ impl Tree {
     }
 
     /// Runs a lookup; what it misses is loaded, with writers kept out only while that happens.
-    fn look<T>(&self, mut look: impl FnMut(&Forest) -> Result<T, Miss>) -> Result<T> {
+    /// All calls but the first see the same state.
+    pub(super) fn look<T>(&self, mut look: impl FnMut(&Forest) -> Result<T, Miss>) -> Result<T> {
         let missed = match look(&self.shared.core.read().forest) {
             Ok(found) => return Ok(found),
             Err(miss) => miss,
         };
         let mut core = self.shared.core.write();
         let mut miss = Some(missed);
+        let mut room = core.forest.cache.used() + READ_GROWTH_BYTES;
         loop {
+            if core.forest.cache.used() > room {
+                // A long lookup goes past more than may stay.
+                core.after_read();
+                room = core.forest.cache.used() + READ_GROWTH_BYTES;
+            }
             if let Some(miss) = miss.take() {
                 core.forest.cache.load(miss)?;
             }
@@ -184,53 +190,6 @@ impl Tree {
             .collect();
         self.shared.core.write().batch(&ops)?;
         Ok(true)
-    }
-
-    /// A scan of all records.
-    pub fn range(&self) -> RangeBuilder {
-        RangeBuilder { tree: self.clone(), spec: ScanSpec::default() }
-    }
-
-    /// A scan of the records whose keys start with `prefix`.
-    pub fn scan(&self, prefix: &[u8]) -> RangeBuilder {
-        self.range().prefix(prefix)
-    }
-
-    /// A scan of all keys.
-    pub fn range_keys(&self) -> KeyRangeBuilder {
-        KeyRangeBuilder { tree: self.clone(), spec: ScanSpec::default() }
-    }
-
-    /// A scan of the keys that start with `prefix`.
-    pub fn scan_keys(&self, prefix: &[u8]) -> KeyRangeBuilder {
-        self.range_keys().prefix(prefix)
-    }
-
-    pub(crate) fn scan_page(
-        &self,
-        spec: &ScanSpec,
-        max_entries: usize,
-        max_bytes: usize,
-    ) -> Result<ScanPage<RangeEntry>> {
-        let mut run = ScanRun::new(TREE, spec, max_entries, max_bytes, true);
-        self.look(|forest| run.advance(forest.reader()))?;
-        Ok(run.finish())
-    }
-
-    pub(crate) fn scan_keys_page(
-        &self,
-        spec: &ScanSpec,
-        max_entries: usize,
-        max_bytes: usize,
-    ) -> Result<ScanPage<KeyRangeEntry>> {
-        let mut run = ScanRun::new(TREE, spec, max_entries, max_bytes, false);
-        self.look(|forest| run.advance(forest.reader()))?;
-        let page = run.finish();
-        let entries = page.entries.into_iter().map(|entry| match entry {
-            RangeEntry::Key { key, version, .. } => KeyRangeEntry::Key { key, version },
-            RangeEntry::CommonPrefix(key) => KeyRangeEntry::CommonPrefix(key),
-        });
-        Ok(ScanPage { entries: entries.collect(), next: page.next })
     }
 
     /// Makes everything written so far part of the published state and shortens the log.

@@ -8,8 +8,11 @@
 mod change;
 mod check;
 mod compact;
+mod count;
 mod cursor;
+mod leaf;
 mod lob;
+mod longest;
 mod merge;
 mod reader;
 mod route;
@@ -25,7 +28,10 @@ use crate::node::Miss;
 
 pub use change::{Place, Previous};
 pub use check::{Census, Checker};
-pub use cursor::{Cursor, Entry};
+pub use count::Count;
+pub use cursor::Cursor;
+pub use leaf::Leaf;
+pub use longest::PrefixMatch;
 pub use reader::{Pages, Reader};
 pub use route::{Path, Step};
 
