@@ -24,4 +24,5 @@ pub mod limits;
 pub mod log;
 pub mod node;
 pub mod sync;
+mod trace;
 pub mod txn;

@@ -99,6 +99,7 @@ impl Cache {
         }
         batch.sort_unstable();
         batch.dedup();
+        let _span = crate::trace::span!("stage dirty pages", pages = batch.len());
         let mut bytes = Vec::with_capacity(batch.len() * PAGE_BYTES);
         for &(frame, page) in batch.iter() {
             if let Ok(page) = self.page(frame, page) {

@@ -249,8 +249,10 @@ impl Cache {
     }
 
     fn expire(&mut self, epoch: u64) {
+        let kept = self.history.usage.memory_bytes + self.history.usage.staged_bytes;
         self.retire_snapshot(epoch);
         self.history.usage.expired += 1;
+        crate::trace::tell!(warn, "a snapshot expired", epoch = epoch, kept_bytes = kept);
     }
 
     /// Brings past images within their bounds: first out of memory, then, by letting the oldest

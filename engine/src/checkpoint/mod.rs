@@ -160,6 +160,7 @@ impl Running {
 
     /// Publishes what was staged and gives the log back. Returns pages written.
     pub fn publish(mut self, forest: &mut Forest, log: Option<&mut Log>) -> Result<u64> {
+        let _span = crate::trace::span!("publish checkpoint", cut = self.cut, left = self.left);
         while !self.step(forest, STAGE_PAGES)? {}
         let frames = self.plan.frames.iter_mut().map(|(&frame, plan)| {
             plan.staged.sort_unstable_by_key(|at| at.page);
@@ -179,6 +180,7 @@ impl Running {
         }));
         ops.extend(self.plan.deleted.iter().map(|&blob| BlobOp::Delete { blob }));
         forest.cache.blobs().clone().publish(&ops, &self.root)?;
+        crate::trace::tell!(debug, "checkpoint published", cut = self.cut, pages = self.pages);
         forest.cache.end_plan(&self.plan);
         if let Some(log) = log {
             log.after_publish(self.cut)?;
