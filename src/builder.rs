@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use holt_engine::db::{MemoryHint, Options, Tree};
+use holt_engine::db::{DB, Devices, IntoDevices, MemoryHint, Options, Tree};
 use holt_engine::device::{BlobStore, LogDevice, MemoryBlobStore};
 use holt_engine::error::{Error, Result};
 use holt_engine::geometry::Geometry;
@@ -159,30 +159,24 @@ impl TreeBuilder {
     /// `NotAStore`, `Corrupt` and `UnsupportedFormat` if the files are something else, damaged
     /// or of a later version, and are not changed then; failures of the system.
     pub fn open(self) -> Result<Tree> {
-        match &self.config.storage {
-            Storage::Memory if self.config.is_read_only() => Err(Error::InvalidArgument {
-                what: "access mode",
-                why: "a tree in memory begins empty, so it cannot be for reading only",
-            }),
-            Storage::Memory => {
-                let store = MemoryBlobStore::new(self.config.geometry, random_store_id()?);
-                Tree::open_with_devices(Arc::new(store), None, self.options())
-            }
-            Storage::File { dir } => {
-                let mode = match self.config.access_mode {
-                    AccessMode::ReadOnly => FileMode::ReadOnly,
-                    AccessMode::ReadWrite => FileMode::OpenOrCreate,
-                };
-                let files = FileOptions {
-                    mode,
-                    geometry: self.config.geometry,
-                    direct: self.direct,
-                    ..FileOptions::default()
-                };
-                let files = FileStore::open(dir, &files)?;
-                Tree::open_with_devices(files.blobs, Some(files.log), self.options())
-            }
-        }
+        Tree::open(self)
+    }
+
+    /// Opens the store as a database of named trees.
+    ///
+    /// ```
+    /// # fn main() -> holt::Result<()> {
+    /// let db = holt::TreeBuilder::new("").memory().open_db()?;
+    /// db.create_tree("users")?.put(b"ann", b"1000")?;
+    /// assert_eq!(db.list_trees()?, ["users"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`TreeBuilder::open`].
+    pub fn open_db(self) -> Result<DB> {
+        DB::open(self)
     }
 
     /// Opens the tree on a store of the caller's, without a log: what was written since the
@@ -204,5 +198,54 @@ impl TreeBuilder {
         log: Arc<dyn LogDevice>,
     ) -> Result<Tree> {
         Tree::open_with_devices(store, Some(log), self.options())
+    }
+
+    /// Opens a database of named trees on devices of the caller's.
+    ///
+    /// # Errors
+    /// Those of [`TreeBuilder::open_with_devices`].
+    pub fn open_db_with_devices(
+        self,
+        store: Arc<dyn BlobStore>,
+        log: Arc<dyn LogDevice>,
+    ) -> Result<DB> {
+        DB::open_with_devices(store, Some(log), self.options())
+    }
+}
+
+impl IntoDevices for TreeBuilder {
+    fn into_devices(self) -> Result<Devices> {
+        let options = self.options();
+        match &self.config.storage {
+            Storage::Memory if self.config.is_read_only() => Err(Error::InvalidArgument {
+                what: "access mode",
+                why: "a tree in memory begins empty, so it cannot be for reading only",
+            }),
+            Storage::Memory => {
+                let store = MemoryBlobStore::new(self.config.geometry, random_store_id()?);
+                Ok(Devices { blobs: Arc::new(store), log: None, options })
+            }
+            Storage::File { dir } => {
+                let mode = match self.config.access_mode {
+                    AccessMode::ReadOnly => FileMode::ReadOnly,
+                    AccessMode::ReadWrite => FileMode::OpenOrCreate,
+                };
+                let files = FileOptions {
+                    mode,
+                    geometry: self.config.geometry,
+                    direct: self.direct,
+                    ..FileOptions::default()
+                };
+                let files = FileStore::open(dir, &files)?;
+                Ok(Devices { blobs: files.blobs, log: Some(files.log), options })
+            }
+        }
+    }
+}
+
+/// With the defaults of [`TreeBuilder`] for what the settings do not say.
+impl IntoDevices for TreeConfig {
+    fn into_devices(self) -> Result<Devices> {
+        TreeBuilder::from(self).into_devices()
     }
 }

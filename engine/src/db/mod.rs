@@ -7,6 +7,7 @@ mod feed;
 mod figures;
 mod image;
 mod multi;
+mod open;
 mod options;
 mod scan;
 mod scan_run;
@@ -43,6 +44,7 @@ pub use feed::{Change, ChangeEvent, ChangePage};
 pub use figures::{Figure, FigureKind, FigureValue};
 pub use image::{CheckpointImage, ImageSummary};
 pub use multi::DB;
+pub use open::{Devices, IntoDevices};
 pub use options::{MemoryHint, Options};
 pub use scan::{
     KeyRangeBuilder, KeyRangeEntry, KeyRangeIter, RangeBuilder, RangeEntry, RangeIter, ScanPage,
