@@ -64,6 +64,9 @@ pub(super) struct Core {
     /// Bytes of log written since the running checkpoint last took a step.
     debt: u64,
     poison: Option<String>,
+    /// Whether a change of many pages stopped half way: what is in memory is no state that ever
+    /// was, so nothing is read from it.
+    torn: bool,
     /// Where compaction goes on: a tree and a key in it.
     compact_from: Option<(TreeId, Vec<u8>)>,
 }
@@ -115,6 +118,7 @@ impl Core {
             options,
             debt: 0,
             poison: None,
+            torn: false,
             compact_from: None,
         })
     }
@@ -128,6 +132,20 @@ impl Core {
             Some(cause) => Err(Error::Poisoned { cause: cause.clone() }),
             None => Ok(()),
         }
+    }
+
+    /// Checks that what is in memory may be read.
+    #[inline]
+    pub fn check_whole(&self) -> Result<()> {
+        match self.torn {
+            false => Ok(()),
+            true => Err(Error::Poisoned { cause: self.poison.clone().unwrap_or_default() }),
+        }
+    }
+
+    /// Notes that a change of many pages stopped half way.
+    pub fn tear(&mut self) {
+        self.torn = true;
     }
 
     /// Passes a result on; after a failure no more writes are taken, so that nothing is

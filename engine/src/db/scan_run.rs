@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::scan::{RangeEntry, ScanPage, ScanSpec};
 use crate::forest::{Cursor, Pages, Reader};
+use crate::frame::successor;
 use crate::ids::{RecordVersion, TreeId};
 use crate::limits::{MAX_SCAN_BYTES, MAX_SCAN_ENTRIES};
 use crate::node::Miss;
@@ -155,12 +156,4 @@ impl<'a> ScanRun<'a> {
         };
         ScanPage { entries: self.entries, next }
     }
-}
-
-/// The least byte string above everything that starts with `bytes`.
-fn successor(bytes: &[u8]) -> Option<Vec<u8>> {
-    let last = bytes.iter().rposition(|&byte| byte != 0xff)?;
-    let mut next: Vec<u8> = bytes[..=last].into();
-    next[last] += 1;
-    Some(next)
 }

@@ -106,6 +106,7 @@ impl Moment {
         core: &Core,
         look: &mut impl FnMut(Reader<'_, Past<'_>>) -> Result<T, Miss>,
     ) -> Result<Result<T, Miss>> {
+        core.check_whole()?;
         if !core.forest.cache.has_snapshot(self.epoch) {
             let advice = "take another snapshot, or allow snapshots more space";
             return Err(Error::Expired { what: "the snapshot", advice });

@@ -50,9 +50,13 @@ pub(super) struct Shared {
 impl Shared {
     /// Runs a lookup; what it misses is loaded, with writers kept out only while that happens.
     pub fn look<T>(&self, mut look: impl FnMut(&Forest) -> Result<T, Miss>) -> Result<T> {
-        let missed = match look(&self.core.read().forest) {
-            Ok(found) => return Ok(found),
-            Err(miss) => miss,
+        let missed = {
+            let core = self.core.read();
+            core.check_whole()?;
+            match look(&core.forest) {
+                Ok(found) => return Ok(found),
+                Err(miss) => miss,
+            }
         };
         let mut core = self.core.write();
         let mut miss = missed;

@@ -167,7 +167,10 @@ impl Core {
                 self.clock += 8;
                 self.after_read();
                 return match stopped {
-                    Err(error @ Error::Poisoned { .. }) => Err(self.judge(error).into()),
+                    Err(error @ Error::Poisoned { .. }) => {
+                        self.tear();
+                        Err(self.judge(error).into())
+                    }
                     Err(error) => Err(error.into()),
                     Ok(_) => Ok(None),
                 };
@@ -196,6 +199,9 @@ impl Core {
         if let Err(error) = self.append(&ops) {
             drop(ops);
             let undone = pending.undo(&mut self.forest);
+            if undone.is_err() {
+                self.tear();
+            }
             self.guard(undone)?;
             // How much of the record reached the device is not known.
             return Err(Failed { error, unknown: true });
@@ -203,11 +209,11 @@ impl Core {
         let noted = self.note(lsn, &ops);
         drop(ops);
         noted.map_err(|error| Failed { error, unknown: true })?;
+        // The batch is in the log and in force; a failure to give back what it replaced shows on
+        // the next write.
         let committed = pending.commit(&mut self.forest);
-        match self.guard(committed) {
-            Ok(()) => Ok(bytes),
-            Err(error) => Err(Failed { error, unknown: true }),
-        }
+        let _ = self.guard(committed);
+        Ok(bytes)
     }
 
     /// Notes a commit in the change feed. It is in the log: if that fails, the next opening

@@ -58,6 +58,11 @@ impl<P: Pages> Reader<'_, P> {
             None => Ok(bound.bytes.clone()),
         }
     }
+
+    /// Whether a fence is at `key`.
+    pub(super) fn is_at(self, bound: &Bound, key: &[u8]) -> Result<bool, Miss> {
+        Ok(bound.len() == key.len() && self.bound_key(bound)? == key)
+    }
 }
 
 /// A fence at `key`; the extent of a long one is created.

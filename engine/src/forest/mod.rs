@@ -8,15 +8,24 @@
 mod change;
 mod check;
 mod compact;
+mod crossing;
 mod cursor;
+mod cut;
+mod land;
 mod lob;
+mod mend;
 mod merge;
 mod reader;
-mod relocate_slow;
+mod relocate;
+#[cfg(test)]
+mod relocate_tests;
+mod remove;
 mod roots;
 mod route;
 mod spill;
 mod split;
+mod under;
+mod unlink;
 
 use crate::cache::Cache;
 use crate::error::Result;
