@@ -192,8 +192,16 @@ pub enum Error {
         why: &'static str,
     },
     /// The key or prefix lies outside the prefix that the view was made for.
-    #[error("the key lies outside the prefix of the view; use one of its keys or another view")]
-    OutsideViewScope,
+    #[error(
+        "a key or prefix of {requested_len} bytes lies outside the view's prefix of {scope_len}; \
+         use one within it, or another view"
+    )]
+    OutsideViewScope {
+        /// Length of the key or prefix asked for, in bytes.
+        requested_len: usize,
+        /// Length of the view's prefix, in bytes.
+        scope_len: usize,
+    },
     /// No further snapshot can be numbered.
     #[error("all snapshot numbers are used up; reopen the store")]
     SnapshotEpochExhausted,

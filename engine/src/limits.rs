@@ -190,6 +190,19 @@ pub const MAX_SCAN_ENTRIES: usize = 65_536;
 /// Most bytes of keys and values one scan page may return, before its last entry.
 pub const MAX_SCAN_BYTES: usize = 8 << 20;
 
+/// Longest page token of a scan, in bytes: a key and what says which scan it is of.
+pub const MAX_PAGE_TOKEN_BYTES: usize = MAX_KEY_BYTES + 22;
+
+/// Most keys one call reads together.
+pub const MAX_GET_MANY_KEYS: usize = 65_536;
+
+/// Frames counted in one state; a longer count goes on while others write.
+pub const MAX_COUNT_FRAMES: usize = 1024;
+
+/// How far one read may grow the cache, in bytes, before room is made again. No step of a lookup
+/// needs as much at a time, so making room between two steps cannot keep a lookup from ending.
+pub const READ_GROWTH_BYTES: u64 = 8 << 20;
+
 /// Most page anchors in the routing index of one frame: its pages but page 0.
 pub const MAX_ANCHORS: usize = MAX_FRAME_BYTES as usize / PAGE_BYTES - 1;
 

@@ -6,15 +6,23 @@ mod core;
 mod feed;
 mod figures;
 mod image;
+mod lookup;
 mod multi;
 mod open;
 mod options;
+mod outcome;
 mod scan;
+mod scan_driver;
+mod scan_page;
+mod scan_part;
 mod scan_run;
+mod scan_spec;
 mod snapshot;
+mod source;
 mod space;
 mod stats;
 mod tree;
+mod tree_read;
 mod tree_write;
 mod verify;
 mod view;
@@ -35,6 +43,8 @@ mod multi_tests;
 #[cfg(test)]
 mod poison_tests;
 #[cfg(test)]
+mod scan_tests;
+#[cfg(test)]
 mod snapshot_tests;
 #[cfg(test)]
 mod tests;
@@ -46,10 +56,14 @@ pub use image::{CheckpointImage, ImageSummary};
 pub use multi::DB;
 pub use open::{Devices, IntoDevices};
 pub use options::{MemoryHint, Options};
+pub use outcome::{KeyScanOutcome, PrefixCount, ScanOutcome, ScanStats};
 pub use scan::{
-    KeyRangeBuilder, KeyRangeEntry, KeyRangeIter, RangeBuilder, RangeEntry, RangeIter, ScanPage,
+    KeyRangeBuilder, KeyRangeEntry, KeyRangeEntryRef, KeyRangeIter, RangeBuilder, RangeEntry,
+    RangeEntryRef, RangeIter,
 };
+pub use scan_page::{PageToken, ScanPage, TokenPage};
 pub use stats::{DBStats, NamedTreeStats, TreeStats, VacuumStats, VerifyReport};
 pub use tree::{Record, Tree};
+pub use tree_read::PrefixRecord;
 pub use tree_write::PutOutcome;
 pub use view::{Snapshot, View};

@@ -165,7 +165,7 @@ impl Pair {
                     Ok(found == *key && held == value && entry.record.version == *version)
                 });
                 assert!(same.unwrap(), "another record at {:?}", short(key));
-                forest.reader().step(&mut cursor);
+                cursor.move_to(cursor.slot() + 1);
             }
             let end = forest.with(|f| Ok(f.reader().entry(&mut cursor)?.is_none())).unwrap();
             assert!(end, "a record too many");
