@@ -21,6 +21,8 @@ mod hostile_tests;
 #[cfg(test)]
 mod poison_tests;
 #[cfg(test)]
+mod relocate_tests;
+#[cfg(test)]
 mod snapshot_tests;
 #[cfg(test)]
 mod tests;
