@@ -12,6 +12,7 @@ mod multi;
 mod multi_image;
 mod multi_journal;
 mod multi_view;
+mod open;
 mod options;
 mod outcome;
 mod scan;
@@ -68,6 +69,7 @@ pub use journal::{
 };
 pub use multi::DB;
 pub use multi_view::DBView;
+pub use open::{Devices, IntoDevices};
 pub use options::{MemoryHint, Options};
 pub use outcome::{KeyScanOutcome, PrefixCount, ScanOutcome, ScanStats};
 pub use scan::{
