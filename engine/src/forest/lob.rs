@@ -50,7 +50,12 @@ impl Forest {
     }
 }
 
-impl<P: Pages> Reader<'_, P> {
+impl<'a, P: Pages> Reader<'a, P> {
+    /// The whole of a long key.
+    pub fn long_key(self, long: LongKey) -> Result<&'a [u8], Miss> {
+        self.pages.extent(long.extent, long.len)
+    }
+
     /// The whole key of a fence.
     pub fn bound_key(self, bound: &Bound) -> Result<Vec<u8>, Miss> {
         match bound.long {

@@ -342,7 +342,7 @@ fn keys_under(
                 break;
             }
             keys.push(key);
-            reader.step(&mut cursor);
+            cursor.move_to(cursor.slot() + 1);
         }
         Ok(keys)
     })
