@@ -173,13 +173,13 @@ impl Forest {
         let mut at: Vec<u8> = at.into();
         let mut moved = 0;
         while let Some(key) = self.with(|forest| forest.reader().first_key(from, &at, end))? {
-            let place = self.with(|forest| forest.place(from, &key))?;
+            let place = self.with(|forest| forest.place_held(from, &key))?;
             let record = self.settle(|forest| forest.previous(place, &key))?.record;
             let old = record.long;
             let record = self.rekey(record, shift.key(&key));
             self.make_room(to, &record.key, |stripped| record.size(stripped))?;
             // Making room may have moved the record.
-            let place = self.with(|forest| forest.place(from, &key))?;
+            let place = self.with(|forest| forest.place_held(from, &key))?;
             self.settle(|forest| forest.erase(from, place, &key))?;
             self.drop_long(old);
             self.put_moved(to, &record)?;
