@@ -165,6 +165,15 @@ pub const IMAGE_BLOCK_BYTES: usize = 256 << 10;
 /// Largest block of a checkpoint image: one record may be larger than a usual block.
 pub const MAX_IMAGE_BLOCK_BYTES: usize = IMAGE_BLOCK_BYTES + MAX_KEY_BYTES + MAX_VALUE_BYTES + 64;
 
+/// Largest payload of a journal envelope, in bytes; it shares a log record with its batch.
+pub const MAX_JOURNAL_RECORD_BYTES: usize = MAX_RECORD_BYTES;
+
+/// Bytes of a payload in one record of the journal's tree.
+pub const JOURNAL_PART_BYTES: usize = 512 << 10;
+
+/// Most envelopes in one part of the journal that is read.
+pub const MAX_JOURNAL_ROWS: usize = 65_536;
+
 /// Default log budget, in bytes: how far the log may grow before a checkpoint must finish.
 pub const DEFAULT_LOG_BUDGET: u64 = 256 << 20;
 

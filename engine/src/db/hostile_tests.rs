@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::core::Core;
 use super::{Options, RangeEntry, Tree};
 use crate::device::{BlobOp, BlobStore, MemoryBlobStore, PageAt};
 use crate::error::Error;
@@ -160,6 +161,39 @@ fn exercise(blobs: Arc<dyn BlobStore>, records: usize, random: &mut Random) {
     typed(tree.range().into_iter().try_for_each(|entry| entry.map(|_| ())));
 }
 
+/// Moves and removals of prefixes, until one fails: what it left is for no one to go on with.
+fn exercise_moves(blobs: Arc<dyn BlobStore>, random: &mut Random) {
+    let Some(mut core) = typed(Core::open(blobs, None, Options::default())) else { return };
+    let prefixes = ["", "dir/", "dir/03/", "dir/05/file-0001", "l", "lll", "m", "mn", "zoo/"];
+    let mut other = 0;
+    for step in 0..6 {
+        let src = prefixes[random.next(prefixes.len())].as_bytes();
+        let dst = ["new/", "dir/030", "ln", "A"][random.next(4)].as_bytes();
+        if typed(core.forest.keys_can_grow(0, src, dst.len())).is_none() {
+            return;
+        }
+        let done = match step % 3 {
+            0 => core.forest.remove_prefix(0, src),
+            1 => {
+                other += 1;
+                let created = core.forest.create_tree(other);
+                created.and_then(|()| core.forest.move_prefix(0, src, other, dst))
+            }
+            _ => core.forest.move_prefix(0, src, 0, dst),
+        };
+        match done {
+            Err(Error::InvalidArgument { .. } | Error::DstExists) => {}
+            done => {
+                if typed(done).is_none() {
+                    return;
+                }
+            }
+        }
+    }
+    typed(core.forest.remove_tree(other));
+    typed(core.forest.remove_tree(0));
+}
+
 /// One damaged page, at header fields, tables or anywhere.
 fn damage(bytes: &mut [u8], random: &mut Random) {
     for _ in 0..1 + random.next(3) {
@@ -198,5 +232,11 @@ fn damaged_pages_never_panic_or_hang() {
         });
         std::println!("seed {seed}: page {} of {}", target.1, target.0);
         exercise(blobs, records, &mut random);
+        let blobs = good.restore(|blob, page, bytes| {
+            if (blob, page) == target {
+                damage(bytes, &mut Random(state));
+            }
+        });
+        exercise_moves(blobs, &mut random);
     }
 }

@@ -6,8 +6,13 @@ mod core;
 mod feed;
 mod figures;
 mod image;
+mod journal;
 mod lookup;
 mod multi;
+mod multi_image;
+mod multi_journal;
+mod multi_view;
+mod open;
 mod options;
 mod outcome;
 mod scan;
@@ -36,11 +41,17 @@ mod feed_tests;
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
+mod image_tests;
+#[cfg(test)]
+mod journal_tests;
+#[cfg(test)]
 mod kit_tests;
 #[cfg(test)]
 mod multi_tests;
 #[cfg(test)]
 mod poison_tests;
+#[cfg(test)]
+mod relocate_tests;
 #[cfg(test)]
 mod scan_tests;
 #[cfg(test)]
@@ -52,7 +63,13 @@ pub use batch::{AtomicBatch, DBAtomicBatch};
 pub use feed::{Change, ChangeEvent, ChangePage};
 pub use figures::{Figure, FigureKind, FigureValue};
 pub use image::{CheckpointImage, ImageSummary};
+pub use journal::{
+    JOURNAL_DIGEST_BYTES, JournalAnchor, JournalEnvelope, JournalEnvelopeError,
+    JournalEnvelopePage, JournalState,
+};
 pub use multi::DB;
+pub use multi_view::DBView;
+pub use open::{Devices, IntoDevices};
 pub use options::{MemoryHint, Options};
 pub use outcome::{KeyScanOutcome, PrefixCount, ScanOutcome, ScanStats};
 pub use scan::{

@@ -126,6 +126,7 @@ impl Core {
 
     /// The short way of a batch of one put.
     fn write_at(&mut self, tree: TreeId, place: Place, key: &[u8], value: &[u8]) -> Result<()> {
+        self.check_journal()?;
         let place = self.forest.make_room(tree, key, value.len(), place)?;
         let lsn = self.append(&[OpRef::Put { tree, key, value }])?;
         self.forest.cache.set_lsn(lsn);
@@ -138,6 +139,7 @@ impl Core {
 
     /// The short way of a batch of one deletion; the place is exact.
     fn erase_at(&mut self, tree: TreeId, place: Place, key: &[u8]) -> Result<()> {
+        self.check_journal()?;
         let lsn = self.append(&[OpRef::Delete { tree, key }])?;
         self.forest.cache.set_lsn(lsn);
         let erased = self.forest.settle(|forest| forest.erase(tree, place));
@@ -153,6 +155,7 @@ impl Core {
     /// not hold.
     pub fn batch(&mut self, requests: &[Request<'_>]) -> Result<Option<Report>, Failed> {
         let bytes = check_requests(requests)?;
+        self.check_journal()?;
         self.ready()?;
         let prepared = match &mut self.log {
             Some(log) => log.prepare(bytes),

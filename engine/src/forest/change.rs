@@ -58,6 +58,16 @@ impl Forest {
         Ok(Place { frame: leaf.step.frame, page: leaf.step.page, slot, exact, stripped })
     }
 
+    /// Where `key` is, which a walk over the records has found.
+    pub(super) fn place_held(&self, tree: TreeId, key: &[u8]) -> Result<Place, Miss> {
+        let place = self.place(tree, key)?;
+        if !place.exact {
+            let why = "a record is not where its key leads";
+            return Err(Miss::Broken { frame: place.frame, why });
+        }
+        Ok(place)
+    }
+
     /// Makes room for a record and returns its place. Splits what is full; after `Ok`, a
     /// [`Forest::write`] of this key and length at that place cannot fail.
     pub fn make_place(&mut self, tree: TreeId, key: &[u8], value_len: usize) -> Result<Place> {

@@ -173,14 +173,14 @@ impl Forest {
         let mut at: Vec<u8> = at.into();
         let mut moved = 0;
         while let Some(key) = self.with(|forest| forest.reader().first_key(from, &at, end))? {
-            let place = self.with(|forest| forest.place(from, &key))?;
+            let place = self.with(|forest| forest.place_held(from, &key))?;
             let record = self.settle(|forest| forest.previous(place, &key))?.record;
             let old = record.long;
             let record = self.rekey(record, shift.key(&key));
             let target = self.with(|forest| forest.place(to, &record.key))?;
             self.make_room_for(to, &record.key, target, |stripped| record.size(stripped))?;
             // Making room may have moved the record.
-            let place = self.with(|forest| forest.place(from, &key))?;
+            let place = self.with(|forest| forest.place_held(from, &key))?;
             // Its extents go with it or, of a long key, are given back below.
             let _kept = self.settle(|forest| forest.erase(from, place))?;
             self.drop_long(old);

@@ -48,7 +48,7 @@ impl Forest {
         while let Some(key) =
             self.with(|forest| forest.reader().first_key(tree, &at, end.as_deref()))?
         {
-            let place = self.with(|forest| forest.place(tree, &key))?;
+            let place = self.with(|forest| forest.place_held(tree, &key))?;
             let remains = self.settle(|forest| forest.erase(tree, place))?;
             self.give_back(remains);
             removed += 1;
