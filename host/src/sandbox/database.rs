@@ -147,36 +147,6 @@ impl Database for SandboxDatabase {
         }
     }
 
-    fn snapshot(&mut self) -> Result<Box<dyn DatabaseSnapshot + Send>> {
-        let handle = Handle::ask(&self.shared, Given::Snapshot, |instance| {
-            instance.call("snapshot", Kind::Read, |run| {
-                databases(&run.world).call_snapshot(&mut run.store, run.root)
-            })
-        })?;
-        let lsn = handle.call("snapshot", Kind::Read, |run, snapshot| {
-            Ok(Ok(database_snapshots(&run.world).call_lsn(&mut run.store, snapshot)?))
-        })?;
-        Ok(Box::new(SandboxDatabaseSnapshot { handle, lsn }))
-    }
-
-    fn export_image(&mut self) -> Result<Box<dyn ImageExport + Send>> {
-        let handle = Handle::ask(&self.shared, Given::Image, |instance| {
-            instance.call("export-image", Kind::Read, |run| {
-                databases(&run.world).call_export_image(&mut run.store, run.root)
-            })
-        })?;
-        Ok(Box::new(SandboxExport { handle }))
-    }
-
-    fn install_image(&mut self) -> Result<Box<dyn ImageInstall + Send>> {
-        let handle = Handle::ask(&self.shared, Given::Image, |instance| {
-            instance.call("install-image", Kind::Long, |run| {
-                databases(&run.world).call_install_image(&mut run.store, run.root)
-            })
-        })?;
-        Ok(Box::new(SandboxInstall { handle }))
-    }
-
     fn checkpoint(&mut self) -> Result<()> {
         self.call("checkpoint", Kind::Long, |run| {
             databases(&run.world).call_checkpoint(&mut run.store, run.root)
@@ -230,79 +200,5 @@ impl Database for SandboxDatabase {
 
     fn sandbox_usage(&self) -> SandboxUsage {
         lock(&self.shared).usage()
-    }
-}
-
-/// All trees of a database, held by the guest.
-struct SandboxDatabaseSnapshot {
-    handle: Handle,
-    lsn: Lsn,
-}
-
-impl DatabaseSnapshot for SandboxDatabaseSnapshot {
-    fn list_trees(&mut self) -> Result<Vec<String>> {
-        let found = self.handle.call("list-trees", Kind::Read, |run, snapshot| {
-            database_snapshots(&run.world).call_list_trees(&mut run.store, snapshot)
-        })?;
-        Ok(names(found))
-    }
-
-    fn tree(&mut self, name: &str, prefix: &[u8]) -> Result<Box<dyn Snapshot + Send>> {
-        check_key(prefix)?;
-        let shared = self.handle.shared()?;
-        SandboxSnapshot::take(&shared, prefix, |instance| {
-            let all = self.handle.resource_in(instance)?;
-            instance.call("tree", Kind::Read, |run| {
-                database_snapshots(&run.world).call_tree(&mut run.store, all, name, prefix)
-            })
-        })
-    }
-
-    fn lsn(&self) -> Lsn {
-        self.lsn
-    }
-}
-
-/// An image that the guest writes.
-struct SandboxExport {
-    handle: Handle,
-}
-
-impl ImageExport for SandboxExport {
-    fn next_chunk(&mut self) -> Result<Vec<u8>> {
-        let bytes = self.handle.call("export-image", Kind::Read, |run, export| {
-            exports(&run.world).call_next(&mut run.store, export)
-        })?;
-        match bytes.len() {
-            0..=MAX_IMAGE_CHUNK_BYTES => Ok(bytes),
-            _ => Err(Error::InvalidImage { why: "the engine gave a chunk over its limit" }),
-        }
-    }
-}
-
-/// An image that the guest takes in.
-struct SandboxInstall {
-    handle: Handle,
-}
-
-impl ImageInstall for SandboxInstall {
-    fn push(&mut self, bytes: &[u8]) -> Result<()> {
-        for chunk in bytes.chunks(MAX_IMAGE_CHUNK_BYTES) {
-            self.handle.call("install-image", Kind::Long, |run, install| {
-                installs(&run.world).call_push(&mut run.store, install, chunk)
-            })?;
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self) -> Result<ImageSummary> {
-        let shared = self.handle.shared()?;
-        let mut instance = lock(&shared);
-        let install = self.handle.resource_in(&instance)?;
-        let summary = instance.call("install-image", Kind::LongWrite, |run| {
-            installs(&run.world).call_finish(&mut run.store, install)
-        })?;
-        let (trees, records) = (summary.trees, summary.records);
-        Ok(ImageSummary { trees, records, max_version: summary.max_version })
     }
 }

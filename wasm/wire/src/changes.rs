@@ -202,9 +202,7 @@ impl<'a> ChangeRef<'a> {
             | Self::DeleteIfVersion { key, .. }
             | Self::AssertVersion { key, .. }
             | Self::AssertAbsent { key } => check_key(key),
-            Self::AssertPrefixEmpty { prefix } | Self::DeletePrefix { prefix } => {
-                check_key(prefix)
-            }
+            Self::AssertPrefixEmpty { prefix } | Self::DeletePrefix { prefix } => check_key(prefix),
             Self::Rename { src, dst, .. } | Self::RenamePrefix { src, dst, .. } => {
                 check_key(src)?;
                 check_key(dst)
@@ -294,9 +292,7 @@ impl<'a> ChangeRef<'a> {
         Ok(match kind {
             PUT => Self::Put { key: reader.framed()?, value: reader.framed()? },
             DELETE => Self::Delete { key: reader.framed()? },
-            PUT_IF_ABSENT => {
-                Self::PutIfAbsent { key: reader.framed()?, value: reader.framed()? }
-            }
+            PUT_IF_ABSENT => Self::PutIfAbsent { key: reader.framed()?, value: reader.framed()? },
             COMPARE_AND_PUT => Self::CompareAndPut {
                 key: reader.framed()?,
                 expected: version(reader)?,

@@ -9,7 +9,7 @@ use holt_engine::ids::{Lsn, RecordVersion};
 
 use crate::bytes::{Reader, malformed, put_count, put_framed};
 use crate::changes::{check_key, check_value};
-use crate::limits::{MAX_FEED_EVENTS, MAX_FEED_COMMITS, MAX_FEED_PAGE_BYTES};
+use crate::limits::{MAX_FEED_COMMITS, MAX_FEED_EVENTS, MAX_FEED_PAGE_BYTES};
 
 const PUT: u8 = 0;
 const DELETE: u8 = 1;
@@ -175,7 +175,7 @@ impl FeedPage {
     /// `InvalidArgument` for an event of a kind that came after this program.
     pub fn cut(page: ChangePage) -> Result<Self> {
         let mut cut = Self { commits: Vec::new(), next: page.next, more: page.more };
-        let mut bytes = 0;
+        let mut bytes = 0_usize;
         for change in page.changes {
             let events = change.events.into_iter().map(event).collect::<Result<Vec<_>>>()?;
             let len = COMMIT_BYTES + events.iter().map(Event::bytes).sum::<usize>();
@@ -213,8 +213,7 @@ pub fn encode(page: &FeedPage) -> Result<Vec<u8>> {
 /// `start`: a follower of such a feed could go round for ever.
 pub fn decode(packed: &[u8], start: Lsn) -> Result<FeedPage> {
     let mut reader = Reader::new(packed);
-    let mut page =
-        FeedPage { more: reader.flag()?, next: reader.u64()?, ..FeedPage::default() };
+    let mut page = FeedPage { more: reader.flag()?, next: reader.u64()?, ..FeedPage::default() };
     let (mut least, mut total) = (start, 0);
     while !reader.is_empty() {
         if page.commits.len() == MAX_FEED_COMMITS {

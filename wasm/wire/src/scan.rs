@@ -3,9 +3,7 @@
 //! Owns: the bounds of one page and the checks of a request, the same for every home. Never does:
 //! hold anything between two pages.
 
-use holt_engine::db::{
-    KeyRangeEntry, PageToken, RangeEntry, TokenPage, Tree, View,
-};
+use holt_engine::db::{KeyRangeEntry, PageToken, RangeEntry, TokenPage, Tree, View};
 use holt_engine::error::{Error, Result};
 use holt_engine::limits::{MAX_PAGE_TOKEN_BYTES, MAX_SCAN_BYTES, MAX_SCAN_ENTRIES};
 
@@ -97,7 +95,7 @@ macro_rules! narrowed {
 }
 
 macro_rules! reader {
-    ($(#[$doc:meta])* $name:ident: $source:ty) => {
+    ($(#[$doc:meta])* $name:ident: $source:ty $(, $fails:tt)?) => {
         $(#[$doc])*
         pub fn $name(source: &$source, request: &ScanRequest) -> Result<Page> {
             let (max_entries, max_bytes) = request.check()?;
@@ -105,11 +103,11 @@ macro_rules! reader {
             let prefix = &request.prefix;
             match request.keys_only {
                 true => {
-                    let scan = narrowed!(source.scan_keys(prefix), request);
+                    let scan = narrowed!(source.scan_keys(prefix)$($fails)?, request);
                     keys(scan.page_from(token.as_ref(), max_entries, max_bytes)?)
                 }
                 false => {
-                    let scan = narrowed!(source.scan(prefix), request);
+                    let scan = narrowed!(source.scan(prefix)$($fails)?, request);
                     Ok(records(scan.page_from(token.as_ref(), max_entries, max_bytes)?))
                 }
             }
@@ -126,11 +124,11 @@ reader! {
 }
 
 reader! {
-    /// Reads one page of a scan of a view.
+    /// Reads one page of a scan of a view; the prefix must lie in its scope.
     ///
     /// # Errors
     /// Those of [`ScanRequest::check`] and of the engine.
-    read_view: View
+    read_view: View, ?
 }
 
 fn records(page: TokenPage<RangeEntry>) -> Page {
