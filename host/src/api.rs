@@ -141,6 +141,33 @@ pub trait Store: Reads {
     fn sandbox_usage(&self) -> SandboxUsage;
 }
 
+/// All trees of a database as they were at one moment. Dropping it closes it; trees taken from
+/// it live on.
+pub trait DatabaseSnapshot {
+    /// The names of the trees there were, in byte order.
+    fn list_trees(&mut self) -> Result<Vec<String>>;
+    /// One of them (`TreeNotFound`).
+    fn tree(&mut self, name: &str) -> Result<Box<dyn Snapshot + Send>>;
+    /// Every commit below this position is in it, and no other.
+    fn lsn(&self) -> Lsn;
+}
+
+/// An image on its way out. It shows one moment, however long it takes.
+pub trait ImageExport {
+    /// The next bytes, at most [`MAX_IMAGE_CHUNK_BYTES`]; none at the end.
+    fn next_chunk(&mut self) -> Result<Vec<u8>>;
+}
+
+/// An image on its way in. Nothing changes before `finish`; dropping it changes nothing. Until
+/// then reads go on, and every write and upkeep is refused.
+pub trait ImageInstall {
+    /// The next bytes, any number of them (`InvalidImage`, `TreeExists`). After an error the
+    /// image is given up.
+    fn push(&mut self, bytes: &[u8]) -> Result<()>;
+    /// Puts the trees of the image into the store, atomically and with their versions.
+    fn finish(&mut self) -> Result<ImageSummary>;
+}
+
 /// The operations on a store of named trees.
 pub trait Database {
     /// Creates an empty tree (`TreeExists`, `InvalidTreeName`).
@@ -156,6 +183,12 @@ pub trait Database {
     /// Applies changes of named trees together or not at all; `false` if a condition did not
     /// hold. Errors are `Atomic`, which says whether the batch may have taken effect.
     fn commit(&mut self, changes: &[(&str, Change)]) -> Result<bool>;
+    /// All trees as they are now.
+    fn snapshot(&mut self) -> Result<Box<dyn DatabaseSnapshot + Send>>;
+    /// Begins an image of all trees as they are now.
+    fn export_image(&mut self) -> Result<Box<dyn ImageExport + Send>>;
+    /// Begins to put the trees of an image into this store, beside those it has.
+    fn install_image(&mut self) -> Result<Box<dyn ImageInstall + Send>>;
     /// Makes everything written part of the published state and shortens the log.
     fn checkpoint(&mut self) -> Result<()>;
     /// Repacks thin pages and frames of every tree.

@@ -14,8 +14,7 @@ use holt_wire::changes::check_key;
 use holt_wire::{many, scan};
 
 use crate::api::{
-    Change, FeedPage, Page, Reads, SandboxUsage, ScanRequest, Snapshot, Store,
-    longest_key_of,
+    Change, FeedPage, Page, Reads, SandboxUsage, ScanRequest, Snapshot, Store, longest_key_of,
 };
 
 pub use database::NativeDatabase;
@@ -149,7 +148,7 @@ impl Store for NativeStore {
     }
 
     fn snapshot(&mut self, prefix: &[u8]) -> Result<Box<dyn Snapshot + Send>> {
-        Snapshots::take(&self.snapshots, || self.tree.snapshot(prefix))
+        Snapshots::take(&self.snapshots, || Ok(self.tree.snapshot(prefix)?.view().clone()))
     }
 
     fn changes_since(&mut self, start: Lsn) -> Result<FeedPage> {

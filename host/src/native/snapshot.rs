@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use holt_engine::db::{PrefixCount, PrefixRecord, Record, Snapshot as EngineSnapshot};
+use holt_engine::db::{DBView, PrefixCount, PrefixRecord, Record, View};
 use holt_engine::error::{Error, Result};
 use holt_engine::ids::{Lsn, RecordVersion};
 use holt_wire::changes::check_key;
@@ -20,7 +20,14 @@ use crate::api::{
 /// The open snapshots of a store.
 #[derive(Default)]
 pub(super) struct Snapshots {
-    open: Mutex<Numbered<EngineSnapshot>>,
+    open: Mutex<Numbered<Taken>>,
+}
+
+/// A snapshot: of one tree, or of all trees of a database.
+#[derive(Clone)]
+enum Taken {
+    One(View),
+    All(DBView),
 }
 
 /// Things by number; no number is used twice.
@@ -74,14 +81,51 @@ impl Snapshots {
     /// `QuotaExceeded`, and those of `take`.
     pub(super) fn take(
         self: &Arc<Self>,
-        take: impl FnOnce() -> Result<EngineSnapshot>,
+        take: impl FnOnce() -> Result<View>,
     ) -> Result<Box<dyn Snapshot + Send>> {
-        let mut open = lock(&self.open);
-        let number = open.add(MAX_SNAPSHOTS, OPEN_SNAPSHOTS, take)?;
-        let snapshot = open.get(number)?;
-        let (lsn, epoch) = (snapshot.lsn(), snapshot.epoch());
-        let scope = snapshot.scope().to_vec();
+        let (mut scope, mut lsn, mut epoch) = (Vec::new(), 0, 0);
+        let number = self.add(|| {
+            let view = take()?;
+            (scope, lsn, epoch) = (view.scope().into(), view.lsn(), view.epoch());
+            Ok(Taken::One(view))
+        })?;
         Ok(Box::new(NativeSnapshot { of: Arc::downgrade(self), number, scope, lsn, epoch }))
+    }
+
+    /// The same of all trees of a database: its number, and its position.
+    ///
+    /// # Errors
+    /// `QuotaExceeded`, and those of `take`.
+    pub(super) fn take_all(&self, take: impl FnOnce() -> Result<DBView>) -> Result<(u64, Lsn)> {
+        let mut lsn = 0;
+        let number = self.add(|| {
+            let views = take()?;
+            lsn = views.lsn();
+            Ok(Taken::All(views))
+        })?;
+        Ok((number, lsn))
+    }
+
+    /// A snapshot of all trees.
+    ///
+    /// # Errors
+    /// `Expired`.
+    pub(super) fn all(&self, number: u64) -> Result<DBView> {
+        match lock(&self.open).get(number)? {
+            Taken::All(views) => Ok(views.clone()),
+            Taken::One(_) => Err(CLOSED),
+        }
+    }
+
+    /// Closes a snapshot.
+    pub(super) fn give_back(&self, number: u64) {
+        // Taken out under the lock, dropped after it.
+        let gone = lock(&self.open).remove(number);
+        drop(gone);
+    }
+
+    fn add(&self, take: impl FnOnce() -> Result<Taken>) -> Result<u64> {
+        lock(&self.open).add(MAX_SNAPSHOTS, OPEN_SNAPSHOTS, take)
     }
 }
 
@@ -95,19 +139,20 @@ struct NativeSnapshot {
 }
 
 impl NativeSnapshot {
-    fn read<T>(&self, read: impl FnOnce(&EngineSnapshot) -> Result<T>) -> Result<T> {
+    fn read<T>(&self, read: impl FnOnce(&View) -> Result<T>) -> Result<T> {
         let of = self.of.upgrade().ok_or(CLOSED)?;
-        let snapshot = lock(&of.open).get(self.number)?.clone();
-        read(&snapshot)
+        let taken = lock(&of.open).get(self.number)?.clone();
+        match taken {
+            Taken::One(view) => read(&view),
+            Taken::All(_) => Err(CLOSED),
+        }
     }
 }
 
 impl Drop for NativeSnapshot {
     fn drop(&mut self) {
         if let Some(of) = self.of.upgrade() {
-            // Taken out under the lock, dropped after it.
-            let gone = lock(&of.open).remove(self.number);
-            drop(gone);
+            of.give_back(self.number);
         }
     }
 }
@@ -138,7 +183,7 @@ impl Reads for NativeSnapshot {
     }
 
     fn scan(&mut self, request: &ScanRequest) -> Result<Page> {
-        self.read(|snapshot| scan::read_view(snapshot.view(), request))
+        self.read(|snapshot| scan::read_view(snapshot, request))
     }
 }
 

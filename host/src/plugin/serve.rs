@@ -166,9 +166,7 @@ impl wit::HostTree for Served {
     }
 
     fn get_many_packed(&mut self, tree: Handle, keys: Vec<u8>) -> Answer<Vec<u8>> {
-        self.read(&tree, |store| {
-            many::encode_found(&store.get_many(&many::decode_keys(&keys)?)?)
-        })
+        self.read(&tree, |store| many::encode_found(&store.get_many(&many::decode_keys(&keys)?)?))
     }
 
     fn get_version(&mut self, tree: Handle, key: Vec<u8>) -> Answer<Option<u64>> {

@@ -57,11 +57,7 @@ impl wit::HostSnapshot for Served {
         })
     }
 
-    fn longest_prefix(
-        &mut self,
-        snapshot: Handle,
-        query: Vec<u8>,
-    ) -> Answer<Option<types::Entry>> {
+    fn longest_prefix(&mut self, snapshot: Handle, query: Vec<u8>) -> Answer<Option<types::Entry>> {
         self.look(&snapshot, |snapshot| Ok(snapshot.longest_prefix(&query)?.map(entry_to_wit)))
     }
 

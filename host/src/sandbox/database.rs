@@ -5,27 +5,26 @@
 
 use std::sync::Arc;
 
-use holt_engine::db::{DBStats, ImageSummary, Options, VacuumStats, VerifyReport};
+use holt_engine::db::{DBStats, Options, VacuumStats, VerifyReport};
 use holt_engine::device::{BlobStore, LogDevice};
 use holt_engine::error::{AtomicErrorKind, Error, Result};
 use holt_engine::ids::Lsn;
 use holt_engine::limits::MAX_TREES;
-use holt_wire::changes::{Packer, check_key};
-use holt_wire::limits::MAX_IMAGE_CHUNK_BYTES;
+use holt_wire::changes::Packer;
 use holt_wire::text::tree_name;
 
 use super::convert::{db_stats_from_wit, error_from_wit, report_from_wit, vacuum_from_wit};
 use super::devices::DeviceUse;
+use super::images;
 use super::instance::{
-    Given, Handle, Instance, Kind, Opened, Reply, Running, Shared, database_snapshots, databases, exports,
-    installs, lock,
+    Given, Handle, Instance, Kind, Opened, Reply, Running, Shared, database_snapshots, databases,
+    lock,
 };
 use super::runtime::Sandbox;
 use super::snapshot::SandboxSnapshot;
 use super::store::SandboxStore;
 use crate::api::{
-    Change, Database, DatabaseSnapshot, ImageExport, ImageInstall, SandboxUsage, Snapshot,
-    Store,
+    Change, Database, DatabaseSnapshot, ImageExport, ImageInstall, SandboxUsage, Snapshot, Store,
 };
 
 /// A database served by the engine inside the sandbox. Its trees share its instance, which ends
@@ -137,14 +136,32 @@ impl Database for SandboxDatabase {
         });
         match reply {
             Ok(Ok(applied)) => Ok(applied),
-            Ok(Err(failed)) => {
-                Err(atomic(failed.outcome_unknown, error_from_wit(failed.cause)))
-            }
+            Ok(Err(failed)) => Err(atomic(failed.outcome_unknown, error_from_wit(failed.cause))),
             Err(error) => {
                 let unknown = matches!(error, Error::Interrupted { outcome_unknown: true, .. });
                 Err(atomic(unknown, error))
             }
         }
+    }
+
+    fn snapshot(&mut self) -> Result<Box<dyn DatabaseSnapshot + Send>> {
+        let handle = Handle::ask(&self.shared, Given::Snapshot, |instance| {
+            instance.call("snapshot", Kind::Read, |run| {
+                databases(&run.world).call_snapshot(&mut run.store, run.root)
+            })
+        })?;
+        let lsn = handle.call("snapshot", Kind::Read, |run, snapshot| {
+            Ok(Ok(database_snapshots(&run.world).call_lsn(&mut run.store, snapshot)?))
+        })?;
+        Ok(Box::new(SandboxDatabaseSnapshot { handle, lsn }))
+    }
+
+    fn export_image(&mut self) -> Result<Box<dyn ImageExport + Send>> {
+        images::export(&self.shared)
+    }
+
+    fn install_image(&mut self) -> Result<Box<dyn ImageInstall + Send>> {
+        images::install(&self.shared)
     }
 
     fn checkpoint(&mut self) -> Result<()> {
@@ -160,9 +177,7 @@ impl Database for SandboxDatabase {
     }
 
     fn gc(&mut self) -> Result<u64> {
-        self.call("gc", Kind::Long, |run| {
-            databases(&run.world).call_gc(&mut run.store, run.root)
-        })
+        self.call("gc", Kind::Long, |run| databases(&run.world).call_gc(&mut run.store, run.root))
     }
 
     fn vacuum(&mut self) -> Result<VacuumStats> {
@@ -200,5 +215,34 @@ impl Database for SandboxDatabase {
 
     fn sandbox_usage(&self) -> SandboxUsage {
         lock(&self.shared).usage()
+    }
+}
+
+/// All trees of a database, held by the guest.
+struct SandboxDatabaseSnapshot {
+    handle: Handle,
+    lsn: Lsn,
+}
+
+impl DatabaseSnapshot for SandboxDatabaseSnapshot {
+    fn list_trees(&mut self) -> Result<Vec<String>> {
+        let found = self.handle.call("list-trees", Kind::Read, |run, snapshot| {
+            database_snapshots(&run.world).call_list_trees(&mut run.store, snapshot)
+        })?;
+        Ok(names(found))
+    }
+
+    fn tree(&mut self, name: &str) -> Result<Box<dyn Snapshot + Send>> {
+        let shared = self.handle.shared()?;
+        SandboxSnapshot::take(&shared, b"", |instance| {
+            let all = self.handle.resource_in(instance)?;
+            instance.call("tree", Kind::Read, |run| {
+                database_snapshots(&run.world).call_tree(&mut run.store, all, name)
+            })
+        })
+    }
+
+    fn lsn(&self) -> Lsn {
+        self.lsn
     }
 }

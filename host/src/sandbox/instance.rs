@@ -46,6 +46,21 @@ pub(super) fn databases(world: &World) -> database::GuestDatabase<'_> {
     world.holt_metadata_database().database()
 }
 
+/// The guest's calls on snapshots of databases.
+pub(super) fn database_snapshots(world: &World) -> database::GuestDatabaseSnapshot<'_> {
+    world.holt_metadata_database().database_snapshot()
+}
+
+/// The guest's calls on images on their way out.
+pub(super) fn exports(world: &World) -> database::GuestImageExport<'_> {
+    world.holt_metadata_database().image_export()
+}
+
+/// The guest's calls on images on their way in.
+pub(super) fn installs(world: &World) -> database::GuestImageInstall<'_> {
+    world.holt_metadata_database().image_install()
+}
+
 /// How much a call may use, and whether it changes records.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
@@ -271,13 +286,6 @@ impl Instance {
     /// Every handle of the tree says so from now on.
     pub(super) fn tree_dropped(&mut self, name: &str) {
         if let Some(flag) = self.dropped.remove(name) {
-            flag.store(true, Ordering::Relaxed);
-        }
-    }
-
-    /// Every handle of a named tree says that it was dropped from now on.
-    pub(super) fn all_trees_dropped(&mut self) {
-        for flag in std::mem::take(&mut self.dropped).into_values() {
             flag.store(true, Ordering::Relaxed);
         }
     }

@@ -12,6 +12,7 @@ mod config;
 mod convert;
 mod database;
 mod devices;
+mod images;
 mod instance;
 mod runtime;
 mod snapshot;

@@ -13,8 +13,8 @@ use wasmtime::{
 
 use super::bindings::{Engine as World, EnginePre as WorldPre};
 use super::config::{MAX_STACK_BYTES, MAX_TABLE_ELEMENTS, MIN_MEMORY_BYTES, SandboxConfig};
-use super::devices::{Devices, Stopped};
 use super::database::SandboxDatabase;
+use super::devices::{Devices, Stopped};
 use super::store::SandboxStore;
 
 /// The engine as a component, built by the build script from `wasm/component`. It imports

@@ -453,9 +453,7 @@ impl Store for SandboxStore {
     }
 
     fn gc(&mut self) -> Result<u64> {
-        self.call("gc", Kind::Long, |run, tree| {
-            trees(&run.world).call_gc(&mut run.store, tree)
-        })
+        self.call("gc", Kind::Long, |run, tree| trees(&run.world).call_gc(&mut run.store, tree))
     }
 
     fn vacuum(&mut self) -> Result<VacuumStats> {
@@ -472,9 +470,7 @@ impl Store for SandboxStore {
     }
 
     fn sync(&mut self) -> Result<()> {
-        self.call("sync", Kind::Long, |run, tree| {
-            trees(&run.world).call_sync(&mut run.store, tree)
-        })
+        self.call("sync", Kind::Long, |run, tree| trees(&run.world).call_sync(&mut run.store, tree))
     }
 
     fn verify(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport> {

@@ -12,6 +12,8 @@ use crate::bindings::holt::metadata::types as wit;
 use crate::convert::{
     change_from_wit, db_stats_to_wit, error_to_wit, report_to_wit, vacuum_to_wit,
 };
+use crate::images::{OpenExport, OpenInstall};
+use crate::snapshot::OpenDatabaseSnapshot;
 use crate::tree::{OpenTree, devices};
 
 /// The database behind a handle.
@@ -19,6 +21,9 @@ pub(crate) struct OpenDatabase(DB);
 
 impl exported::Guest for Component {
     type Database = OpenDatabase;
+    type DatabaseSnapshot = OpenDatabaseSnapshot;
+    type ImageExport = OpenExport;
+    type ImageInstall = OpenInstall;
 
     fn open(options: exported::Options) -> Result<exported::Database, wit::Error> {
         let (blobs, log, options) = devices(&options).map_err(error_to_wit)?;
@@ -60,8 +65,7 @@ impl OpenDatabase {
         // Read once to find out whether all of it is well formed before the batch begins.
         changes::for_each_of(packed, |_, _| ())?;
         let fill = |batch: &mut DBAtomicBatch| {
-            let filled =
-                changes::for_each_of(packed, |tree, change| change.add_to_db(tree, batch));
+            let filled = changes::for_each_of(packed, |tree, change| change.add_to_db(tree, batch));
             debug_assert!(filled.is_ok(), "the same bytes read differently");
         };
         self.0.atomic(fill)
@@ -89,15 +93,25 @@ impl exported::GuestDatabase for OpenDatabase {
         self.0.drop_tree(&name).map_err(error_to_wit)
     }
 
-    fn commit(
-        &self,
-        changes: Vec<(String, wit::Change)>,
-    ) -> Result<bool, exported::FailedCommit> {
+    fn commit(&self, changes: Vec<(String, wit::Change)>) -> Result<bool, exported::FailedCommit> {
         self.apply(changes).map_err(failed)
     }
 
     fn commit_packed(&self, changes: Vec<u8>) -> Result<bool, exported::FailedCommit> {
         self.apply_packed(&changes).map_err(failed)
+    }
+
+    fn snapshot(&self) -> Result<exported::DatabaseSnapshot, wit::Error> {
+        let held = OpenDatabaseSnapshot::take(&self.0).map_err(error_to_wit)?;
+        Ok(exported::DatabaseSnapshot::new(held))
+    }
+
+    fn export_image(&self) -> Result<exported::ImageExport, wit::Error> {
+        OpenExport::begin(&self.0).map(exported::ImageExport::new).map_err(error_to_wit)
+    }
+
+    fn install_image(&self) -> Result<exported::ImageInstall, wit::Error> {
+        OpenInstall::begin(&self.0).map(exported::ImageInstall::new).map_err(error_to_wit)
     }
 
     fn checkpoint(&self) -> Result<(), wit::Error> {

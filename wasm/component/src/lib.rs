@@ -7,6 +7,7 @@
 mod blobs;
 mod convert;
 mod database;
+mod images;
 mod journal;
 mod snapshot;
 mod tree;

@@ -4,13 +4,13 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use holt_engine::db::Snapshot;
+use holt_engine::db::{DB, DBView, View};
 use holt_engine::error::{Error, Result};
 use holt_engine::ids::RecordVersion;
 use holt_wire::limits::MAX_SNAPSHOTS;
 use holt_wire::{page as packed_page, scan};
 
-use crate::bindings::exports::holt::metadata::store as exported;
+use crate::bindings::exports::holt::metadata::{database, store as exported};
 use crate::bindings::holt::metadata::types as wit;
 use crate::convert::{
     count_to_wit, entry_to_wit, error_to_wit, page_to_wit, scan_from_wit, versioned,
@@ -58,30 +58,30 @@ pub(crate) static SNAPSHOTS: Counter = Counter::new(MAX_SNAPSHOTS, "open snapsho
 
 /// The snapshot behind a handle.
 pub(crate) struct OpenSnapshot {
-    snapshot: Snapshot,
+    view: View,
     _held: Held,
 }
 
 impl OpenSnapshot {
     /// Takes a snapshot, if one more may be open.
-    pub(crate) fn take(take: impl FnOnce() -> Result<Snapshot>) -> Result<Self> {
+    pub(crate) fn take(take: impl FnOnce() -> Result<View>) -> Result<Self> {
         let held = SNAPSHOTS.take()?;
-        Ok(Self { snapshot: take()?, _held: held })
+        Ok(Self { view: take()?, _held: held })
     }
 
     fn read_page(&self, request: wit::ScanRequest) -> Result<scan::Page> {
-        scan::read_view(self.snapshot.view(), &scan_from_wit(request))
+        scan::read_view(&self.view, &scan_from_wit(request))
     }
 }
 
 impl exported::GuestSnapshot for OpenSnapshot {
     fn get(&self, key: Vec<u8>) -> Result<Option<wit::Versioned>, wit::Error> {
-        let record = self.snapshot.get_record(&key).map_err(error_to_wit)?;
+        let record = self.view.get_record(&key).map_err(error_to_wit)?;
         Ok(record.map(versioned))
     }
 
     fn get_version(&self, key: Vec<u8>) -> Result<Option<u64>, wit::Error> {
-        let version = self.snapshot.get_version(&key).map_err(error_to_wit)?;
+        let version = self.view.get_version(&key).map_err(error_to_wit)?;
         Ok(version.map(RecordVersion::as_u64))
     }
 
@@ -95,27 +95,61 @@ impl exported::GuestSnapshot for OpenSnapshot {
     }
 
     fn longest_prefix(&self, query: Vec<u8>) -> Result<Option<wit::Entry>, wit::Error> {
-        let found = self.snapshot.longest_prefix_record(&query).map_err(error_to_wit)?;
+        let found = self.view.longest_prefix_record(&query).map_err(error_to_wit)?;
         Ok(found.map(entry_to_wit))
     }
 
     fn is_prefix_empty(&self, prefix: Vec<u8>) -> Result<bool, wit::Error> {
-        self.snapshot.is_prefix_empty(&prefix).map_err(error_to_wit)
+        self.view.is_prefix_empty(&prefix).map_err(error_to_wit)
     }
 
     fn prefix_count(&self, prefix: Vec<u8>, most: u64) -> Result<wit::PrefixCount, wit::Error> {
-        self.snapshot.prefix_count(&prefix, limit(most)).map(count_to_wit).map_err(error_to_wit)
+        self.view.prefix_count(&prefix, limit(most)).map(count_to_wit).map_err(error_to_wit)
     }
 
     fn scope(&self) -> Vec<u8> {
-        self.snapshot.scope().to_vec()
+        self.view.scope().to_vec()
     }
 
     fn lsn(&self) -> u64 {
-        self.snapshot.lsn()
+        self.view.lsn()
     }
 
     fn epoch(&self) -> u64 {
-        self.snapshot.epoch()
+        self.view.epoch()
+    }
+}
+
+/// All trees of a database behind a handle.
+pub(crate) struct OpenDatabaseSnapshot {
+    views: DBView,
+    _held: Held,
+}
+
+impl OpenDatabaseSnapshot {
+    /// Takes a snapshot, if one more may be open.
+    pub(crate) fn take(db: &DB) -> Result<Self> {
+        let held = SNAPSHOTS.take()?;
+        Ok(Self { views: db.snapshot()?, _held: held })
+    }
+
+    fn of_tree(&self, name: &str) -> Result<View> {
+        let view = self.views.tree(name).cloned();
+        view.ok_or_else(|| Error::TreeNotFound { name: name.into() })
+    }
+}
+
+impl database::GuestDatabaseSnapshot for OpenDatabaseSnapshot {
+    fn list_trees(&self) -> Result<Vec<String>, wit::Error> {
+        Ok(self.views.names().map(String::from).collect())
+    }
+
+    fn tree(&self, name: String) -> Result<exported::Snapshot, wit::Error> {
+        let held = OpenSnapshot::take(|| self.of_tree(&name)).map_err(error_to_wit)?;
+        Ok(exported::Snapshot::new(held))
+    }
+
+    fn lsn(&self) -> u64 {
+        self.views.lsn()
     }
 }

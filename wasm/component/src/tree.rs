@@ -228,7 +228,8 @@ impl exported::GuestTree for OpenTree {
     }
 
     fn snapshot(&self, prefix: Vec<u8>) -> Result<exported::Snapshot, wit::Error> {
-        let held = OpenSnapshot::take(|| self.0.snapshot(&prefix)).map_err(error_to_wit)?;
+        let held = OpenSnapshot::take(|| Ok(self.0.snapshot(&prefix)?.view().clone()));
+        let held = held.map_err(error_to_wit)?;
         Ok(exported::Snapshot::new(held))
     }
 

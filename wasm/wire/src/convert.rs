@@ -87,7 +87,10 @@ macro_rules! error_conversions {
                 From::InvalidTreeName { reason } => To::InvalidTreeName(reason.into()),
                 From::TreeDropped => To::TreeDropped,
                 From::GcRequiresStandaloneTree => To::GcRequiresStandaloneTree,
-                From::OutsideViewScope => To::OutsideViewScope,
+                From::OutsideViewScope { requested_len, scope_len } => {
+                    let (requested_len, scope_len) = (requested_len as u64, scope_len as u64);
+                    To::OutsideViewScope(wit::OutsideScope { requested_len, scope_len })
+                }
                 From::SnapshotEpochExhausted => To::SnapshotEpochExhausted,
                 From::InvalidImage { why } => To::InvalidImage(why.into()),
                 From::Expired { what, advice } => {
@@ -144,7 +147,10 @@ macro_rules! error_conversions {
                 }
                 From::TreeDropped => To::TreeDropped,
                 From::GcRequiresStandaloneTree => To::GcRequiresStandaloneTree,
-                From::OutsideViewScope => To::OutsideViewScope,
+                From::OutsideViewScope(wit::OutsideScope { requested_len, scope_len }) => {
+                    let (requested_len, scope_len) = (size(requested_len), size(scope_len));
+                    To::OutsideViewScope { requested_len, scope_len }
+                }
                 From::SnapshotEpochExhausted => To::SnapshotEpochExhausted,
                 From::InvalidImage(why) => To::InvalidImage { why: $crate::text::name(&why) },
                 From::Expired(wit::Expiry { what, advice }) => {
