@@ -9,86 +9,25 @@ use holt_engine::error::Error;
 use holt_host::api::{Reads, ScanRequest, Store};
 use holt_host::sandbox::{MAX_CROSSING_BYTES, Sandbox, SandboxConfig, SandboxStore};
 use support::devices;
-use wit_component::StringEncoding;
-use wit_parser::Resolve;
-
-/// Where a call that answers "ok, nothing" points: memory that is never written.
-const ZEROS: &str = "(i32.const 1024)";
-
-/// A component of the world `engine` whose `get`, `put` and `scan` have these bodies, and whose
-/// other calls answer that all is well.
-fn component(get: &str, put: &str, scan: &str) -> Vec<u8> {
-    let export = |name: &str, params: usize, body: &str| {
-        let params = "i32 ".repeat(params);
-        format!(
-            "(func (export \"holt:metadata/store@0.1.0#[method]tree.{name}\")
-               (param {params}) (result i32) {body})"
-        )
-    };
-    let methods = [
-        export("get", 3, get),
-        export("get-many", 3, ZEROS),
-        export("put", 5, put),
-        export("delete", 3, ZEROS),
-        export("rename", 6, ZEROS),
-        export("commit", 3, ZEROS),
-        export("commit-packed", 3, ZEROS),
-        export("scan", 14, ZEROS),
-        export("scan-packed", 14, scan),
-        export("checkpoint", 1, ZEROS),
-        export("compact", 1, ZEROS),
-        export("maintain", 2, ZEROS),
-        export("sync", 1, ZEROS),
-        export("verify", 1, ZEROS),
-        export("stats", 1, ZEROS),
-    ]
-    .join("\n");
-    let text = format!(
-        r#"(module
-          (import "[export]holt:metadata/store@0.1.0" "[resource-new]tree"
-            (func $new (param i32) (result i32)))
-          (import "holt:metadata/blob-store@0.1.0" "geometry" (func $geometry (result i32)))
-          (import "holt:metadata/blob-store@0.1.0" "stage"
-            (func $stage (param i32 i32 i32)))
-          (import "holt:metadata/log@0.1.0" "append" (func $append (param i64 i32 i32 i32)))
-          (memory (export "memory") 1)
-          (global $heap (mut i32) (i32.const 8192))
-          (func $recurse (param i32) (result i32)
-            (i32.add (call $recurse (i32.add (local.get 0) (i32.const 1))) (i32.const 1)))
-          (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (local i32)
-            (local.set 4 (global.get $heap))
-            (global.set $heap (i32.and (i32.const -8)
-              (i32.add (i32.add (global.get $heap) (local.get 3)) (i32.const 7))))
-            (local.get 4))
-          (func (export "holt:metadata/store@0.1.0#open")
-            (param i64 i32 i64 i32 i32) (result i32)
-            (i32.store (i32.const 2056) (call $new (i32.const 1)))
-            (i32.const 2048))
-          {methods})"#
-    );
-    let mut module = wat::parse_str(&text).expect("wat");
-    let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_path("../wit").expect("the package");
-    let world = resolve.select_world(&[package], Some("engine")).expect("the world");
-    let encoding = StringEncoding::UTF8;
-    wit_component::embed_component_metadata(&mut module, &resolve, world, encoding)
-        .expect("embeds");
-    wit_component::ComponentEncoder::default()
-        .validate(true)
-        .module(&module)
-        .and_then(|encoder| encoder.encode())
-        .expect("a component")
-}
+use support::guest::{ZEROS, component};
 
 fn open(get: &str, put: &str, scan: &str) -> SandboxStore {
+    open_with(&[("tree.get", get), ("tree.put", put), ("tree.scan-packed", scan)])
+}
+
+/// A store of an engine whose calls have these bodies.
+fn open_with(bodies: &[(&str, &str)]) -> SandboxStore {
+    devices().sandboxed_by(&sandbox_with(bodies)).expect("opens")
+}
+
+fn sandbox_with(bodies: &[(&str, &str)]) -> Sandbox {
     let config = SandboxConfig {
         memory_bytes: 64 << 20,
         call_fuel: 20_000_000,
         call_device_calls: 100_000,
         ..SandboxConfig::default()
     };
-    let sandbox = Sandbox::with_component(config, &component(get, put, scan)).expect("compiles");
-    devices().sandboxed_by(&sandbox).expect("opens")
+    Sandbox::with_component(config, &component(bodies)).expect("compiles")
 }
 
 /// The call is stopped in time, names `cause`, and the store still answers.

@@ -1,6 +1,8 @@
 //! What the tests of the sandbox share: devices, one compiled sandbox, a script.
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub mod guest;
+
 use std::sync::{Arc, OnceLock};
 
 use holt_engine::db::{Options, RangeEntry, Tree};
@@ -8,7 +10,7 @@ use holt_engine::device::{BlobStore, LogDevice, MemoryBlobStore, MemoryLog};
 use holt_engine::error::Result;
 use holt_engine::geometry::Geometry;
 use holt_engine::limits::MIN_FRAME_BYTES;
-use holt_host::api::{Change, Reads, ScanRequest, Store};
+use holt_host::api::{Change, ScanRequest, Store};
 use holt_host::native::NativeStore;
 use holt_host::sandbox::{Sandbox, SandboxConfig};
 
