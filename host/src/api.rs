@@ -4,7 +4,7 @@
 //! Owns: the operations and what they mean in both homes. Never does: know a home.
 
 use holt_engine::db::{
-    DBStats, ImageSummary, PrefixCount, PrefixRecord, PutOutcome, Record, TreeStats, VacuumStats,
+    DBStats, ImageSummary, JournalAnchor, JournalEnvelope, PrefixCount, PrefixRecord, PutOutcome, Record, TreeStats, VacuumStats,
     VerifyReport,
 };
 use holt_engine::error::{Error, Result};
@@ -12,6 +12,7 @@ use holt_engine::ids::{Lsn, RecordVersion};
 
 pub use holt_wire::changes::ChangeRef;
 pub use holt_wire::feed::{Commit, Event, FeedPage};
+pub use holt_wire::journal::{JournalPage, JournalState};
 pub use holt_wire::limits::{MAX_IMAGE_CHUNK_BYTES, MAX_IMAGES, MAX_SNAPSHOTS};
 pub use holt_wire::scan::{Page, ScanRequest};
 
@@ -183,6 +184,26 @@ pub trait Database {
     /// Applies changes of named trees together or not at all; `false` if a condition did not
     /// hold. Errors are `Atomic`, which says whether the batch may have taken effect.
     fn commit(&mut self, changes: &[(&str, Change)]) -> Result<bool>;
+    /// Begins the recovery journal; from then on records change by
+    /// [`Database::commit_with_journal_envelope`] only (`JournalAnchorMismatch`).
+    fn initialize_journal_stream(&mut self, genesis: JournalAnchor) -> Result<()>;
+    /// Where the journal stands (`JournalStreamUnavailable`).
+    fn journal_state(&mut self) -> Result<JournalState>;
+    /// [`Database::commit`] with an envelope that follows the journal's tail, together or not at
+    /// all.
+    fn commit_with_journal_envelope(
+        &mut self,
+        envelope: &JournalEnvelope,
+        changes: &[(&str, Change)],
+    ) -> Result<bool>;
+    /// Envelopes after `cursor`, within limits (`JournalPositionExpired`,
+    /// `JournalAnchorMismatch`, `InvalidJournalScanLimit`).
+    fn journal_envelopes_after(
+        &mut self,
+        cursor: JournalAnchor,
+        row_limit: usize,
+        payload_byte_limit: usize,
+    ) -> Result<JournalPage>;
     /// All trees as they are now.
     fn snapshot(&mut self) -> Result<Box<dyn DatabaseSnapshot + Send>>;
     /// Begins an image of all trees as they are now.

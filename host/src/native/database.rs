@@ -4,16 +4,17 @@ use std::sync::{Arc, Mutex, Weak};
 
 use holt_engine::db::{
     DB, DBStats, DBView, ImageExport as EngineExport, ImageInstall as EngineInstall, ImageSummary,
-    Tree, VacuumStats, VerifyReport,
+    JournalAnchor, JournalEnvelope, Tree, VacuumStats, VerifyReport,
 };
 use holt_engine::error::{Error, Result};
 use holt_engine::ids::Lsn;
+use holt_wire::journal;
 
 use super::NativeStore;
 use super::snapshot::{Numbered, Snapshots, lock};
 use crate::api::{
-    CLOSED, Change, Database, DatabaseSnapshot, ImageExport, ImageInstall, MAX_IMAGE_CHUNK_BYTES,
-    MAX_IMAGES, OPEN_IMAGES, SandboxUsage, Snapshot, Store,
+    CLOSED, Change, Database, DatabaseSnapshot, ImageExport, ImageInstall, JournalPage,
+    JournalState, MAX_IMAGE_CHUNK_BYTES, MAX_IMAGES, OPEN_IMAGES, SandboxUsage, Snapshot, Store,
 };
 
 /// A database served by the engine linked into this program. Its trees share its snapshots.
@@ -89,6 +90,35 @@ impl Database for NativeDatabase {
                 change.borrowed().add_to_db(tree, batch);
             }
         })
+    }
+
+    fn initialize_journal_stream(&mut self, genesis: JournalAnchor) -> Result<()> {
+        self.db.initialize_journal_stream(genesis)
+    }
+
+    fn journal_state(&mut self) -> Result<JournalState> {
+        journal::state(&self.db)
+    }
+
+    fn commit_with_journal_envelope(
+        &mut self,
+        envelope: &JournalEnvelope,
+        changes: &[(&str, Change)],
+    ) -> Result<bool> {
+        self.db.atomic_with_journal_envelope(envelope, |batch| {
+            for (tree, change) in changes {
+                change.borrowed().add_to_db(tree, batch);
+            }
+        })
+    }
+
+    fn journal_envelopes_after(
+        &mut self,
+        cursor: JournalAnchor,
+        row_limit: usize,
+        payload_byte_limit: usize,
+    ) -> Result<JournalPage> {
+        journal::read(&self.db, cursor, row_limit, payload_byte_limit)
     }
 
     fn snapshot(&mut self) -> Result<Box<dyn DatabaseSnapshot + Send>> {

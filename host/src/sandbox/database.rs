@@ -5,15 +5,22 @@
 
 use std::sync::Arc;
 
-use holt_engine::db::{DBStats, Options, VacuumStats, VerifyReport};
+use holt_engine::db::{
+    DBStats, JournalAnchor, JournalEnvelope, Options, VacuumStats, VerifyReport,
+};
 use holt_engine::device::{BlobStore, LogDevice};
 use holt_engine::error::{AtomicErrorKind, Error, Result};
 use holt_engine::ids::Lsn;
 use holt_engine::limits::MAX_TREES;
 use holt_wire::changes::Packer;
+use holt_wire::limits::{MAX_JOURNAL_PAGE_BYTES, MAX_JOURNAL_PAGE_ROWS};
 use holt_wire::text::tree_name;
 
-use super::convert::{db_stats_from_wit, error_from_wit, report_from_wit, vacuum_from_wit};
+use super::bindings::exports::holt::metadata::database as guest;
+use super::convert::{
+    anchor_to_wit, db_stats_from_wit, envelope_to_wit, error_from_wit, journal_page_from_wit,
+    journal_state_from_wit, report_from_wit, vacuum_from_wit,
+};
 use super::devices::DeviceUse;
 use super::images;
 use super::instance::{
@@ -24,7 +31,8 @@ use super::runtime::Sandbox;
 use super::snapshot::SandboxSnapshot;
 use super::store::SandboxStore;
 use crate::api::{
-    Change, Database, DatabaseSnapshot, ImageExport, ImageInstall, SandboxUsage, Snapshot, Store,
+    Change, Database, DatabaseSnapshot, ImageExport, ImageInstall, JournalPage, JournalState,
+    SandboxUsage, Snapshot, Store,
 };
 
 /// A database served by the engine inside the sandbox. Its trees share its instance, which ends
@@ -62,14 +70,35 @@ impl SandboxDatabase {
     ) -> Result<T> {
         lock(&self.shared).call(name, kind, act)
     }
+
+    /// Makes a call that commits; its errors say whether it may have taken effect.
+    fn commit_by(
+        &mut self,
+        name: &'static str,
+        act: impl FnOnce(&mut Running) -> wasmtime::Result<Result<bool, guest::FailedCommit>>,
+    ) -> Result<bool> {
+        match lock(&self.shared).run(name, Kind::Write, act) {
+            Ok(Ok(applied)) => Ok(applied),
+            Ok(Err(failed)) => Err(atomic(failed.outcome_unknown, error_from_wit(failed.cause))),
+            Err(error) => {
+                let unknown = matches!(error, Error::Interrupted { outcome_unknown: true, .. });
+                Err(atomic(unknown, error))
+            }
+        }
+    }
 }
 
-/// A batch that failed before the guest saw it, or with an error of its own kind.
-fn not_applied(source: Error) -> Error {
-    let kind = AtomicErrorKind::DefinitelyNotApplied;
-    Error::Atomic { kind, source: Box::new(source) }
+/// Changes of named trees, packed.
+fn packed(changes: &[(&str, Change)]) -> Result<Vec<u8>> {
+    let not_applied = |error| atomic(false, error);
+    let mut packer = Packer::with_len(changes.len()).map_err(not_applied)?;
+    for (tree, change) in changes {
+        packer.push_of(tree, change.borrowed()).map_err(not_applied)?;
+    }
+    Ok(packer.finish())
 }
 
+/// The error for a batch over several trees.
 fn atomic(outcome_unknown: bool, source: Error) -> Error {
     let kind = match outcome_unknown {
         true => AtomicErrorKind::OutcomeUnknown,
@@ -126,22 +155,58 @@ impl Database for SandboxDatabase {
     }
 
     fn commit(&mut self, changes: &[(&str, Change)]) -> Result<bool> {
-        let mut packer = Packer::with_len(changes.len()).map_err(not_applied)?;
-        for (tree, change) in changes {
-            packer.push_of(tree, change.borrowed()).map_err(not_applied)?;
-        }
-        let packed = packer.finish();
-        let reply = lock(&self.shared).run("commit", Kind::Write, |run| {
+        let packed = packed(changes)?;
+        self.commit_by("commit", |run| {
             databases(&run.world).call_commit_packed(&mut run.store, run.root, &packed)
-        });
-        match reply {
-            Ok(Ok(applied)) => Ok(applied),
-            Ok(Err(failed)) => Err(atomic(failed.outcome_unknown, error_from_wit(failed.cause))),
-            Err(error) => {
-                let unknown = matches!(error, Error::Interrupted { outcome_unknown: true, .. });
-                Err(atomic(unknown, error))
-            }
-        }
+        })
+    }
+
+    fn initialize_journal_stream(&mut self, genesis: JournalAnchor) -> Result<()> {
+        let genesis = anchor_to_wit(&genesis);
+        self.call("initialize-journal-stream", Kind::Write, |run| {
+            let databases = databases(&run.world);
+            databases.call_initialize_journal_stream(&mut run.store, run.root, &genesis)
+        })
+    }
+
+    fn journal_state(&mut self) -> Result<JournalState> {
+        let state = self.call("journal-state", Kind::Read, |run| {
+            databases(&run.world).call_journal_state(&mut run.store, run.root)
+        })?;
+        journal_state_from_wit(state)
+    }
+
+    fn commit_with_journal_envelope(
+        &mut self,
+        envelope: &JournalEnvelope,
+        changes: &[(&str, Change)],
+    ) -> Result<bool> {
+        let packed = packed(changes)?;
+        let envelope = envelope_to_wit(envelope.clone());
+        self.commit_by("commit-with-journal-envelope", |run| {
+            databases(&run.world).call_commit_with_journal_envelope_packed(
+                &mut run.store,
+                run.root,
+                &envelope,
+                &packed,
+            )
+        })
+    }
+
+    fn journal_envelopes_after(
+        &mut self,
+        cursor: JournalAnchor,
+        row_limit: usize,
+        payload_byte_limit: usize,
+    ) -> Result<JournalPage> {
+        let after = anchor_to_wit(&cursor);
+        let rows = row_limit.min(MAX_JOURNAL_PAGE_ROWS) as u32;
+        let bytes = payload_byte_limit.min(MAX_JOURNAL_PAGE_BYTES) as u32;
+        let page = self.call("journal-envelopes-after", Kind::Read, |run| {
+            let databases = databases(&run.world);
+            databases.call_journal_envelopes_after(&mut run.store, run.root, &after, rows, bytes)
+        })?;
+        journal_page_from_wit(page, cursor)
     }
 
     fn snapshot(&mut self) -> Result<Box<dyn DatabaseSnapshot + Send>> {

@@ -1,16 +1,17 @@
 //! The exported database: named trees over the same devices.
 
-use holt_engine::db::{DB, DBAtomicBatch};
+use holt_engine::db::{DB, DBAtomicBatch, JournalEnvelope};
 use holt_engine::error::{AtomicErrorKind, Error, Result};
 use holt_engine::limits::MAX_BATCH_OPS;
-use holt_wire::changes;
+use holt_wire::{changes, journal};
 
 use crate::bindings::Component;
 use crate::bindings::exports::holt::metadata::database as exported;
 use crate::bindings::exports::holt::metadata::store;
 use crate::bindings::holt::metadata::types as wit;
 use crate::convert::{
-    change_from_wit, db_stats_to_wit, error_to_wit, report_to_wit, vacuum_to_wit,
+    anchor_from_wit, change_from_wit, db_stats_to_wit, envelope_from_wit, error_to_wit,
+    journal_page_to_wit, journal_state_to_wit, report_to_wit, vacuum_to_wit,
 };
 use crate::images::{OpenExport, OpenInstall};
 use crate::snapshot::OpenDatabaseSnapshot;
@@ -48,27 +49,52 @@ fn tree(tree: Result<holt_engine::db::Tree>) -> Result<store::Tree, wit::Error> 
 }
 
 impl OpenDatabase {
-    fn apply(&self, changes: Vec<(String, wit::Change)>) -> Result<bool> {
+    /// Applies a batch, with an envelope of the journal if there is one.
+    fn atomic(
+        &self,
+        envelope: Option<&JournalEnvelope>,
+        fill: impl FnOnce(&mut DBAtomicBatch),
+    ) -> Result<bool> {
+        match envelope {
+            Some(envelope) => self.0.atomic_with_journal_envelope(envelope, fill),
+            None => self.0.atomic(fill),
+        }
+    }
+
+    fn apply(
+        &self,
+        envelope: Option<&JournalEnvelope>,
+        changes: Vec<(String, wit::Change)>,
+    ) -> Result<bool> {
         if changes.len() > MAX_BATCH_OPS {
             return Err(Error::BatchTooLarge { len: changes.len() });
         }
         let change = |(tree, change)| Ok((tree, change_from_wit(change)?));
         let changes = changes.into_iter().map(change).collect::<Result<Vec<_>>>()?;
-        self.0.atomic(|batch| {
+        self.atomic(envelope, |batch| {
             for (tree, change) in &changes {
                 change.borrowed().add_to_db(tree, batch);
             }
         })
     }
 
-    fn apply_packed(&self, packed: &[u8]) -> Result<bool> {
+    fn apply_packed(&self, envelope: Option<&JournalEnvelope>, packed: &[u8]) -> Result<bool> {
         // Read once to find out whether all of it is well formed before the batch begins.
         changes::for_each_of(packed, |_, _| ())?;
-        let fill = |batch: &mut DBAtomicBatch| {
+        self.atomic(envelope, |batch| {
             let filled = changes::for_each_of(packed, |tree, change| change.add_to_db(tree, batch));
             debug_assert!(filled.is_ok(), "the same bytes read differently");
-        };
-        self.0.atomic(fill)
+        })
+    }
+
+    fn journal_page(
+        &self,
+        cursor: exported::JournalAnchor,
+        rows: u32,
+        bytes: u32,
+    ) -> Result<exported::JournalPage> {
+        let cursor = anchor_from_wit(cursor)?;
+        journal::read(&self.0, cursor, rows as usize, bytes as usize).map(journal_page_to_wit)
     }
 }
 
@@ -94,11 +120,50 @@ impl exported::GuestDatabase for OpenDatabase {
     }
 
     fn commit(&self, changes: Vec<(String, wit::Change)>) -> Result<bool, exported::FailedCommit> {
-        self.apply(changes).map_err(failed)
+        self.apply(None, changes).map_err(failed)
     }
 
     fn commit_packed(&self, changes: Vec<u8>) -> Result<bool, exported::FailedCommit> {
-        self.apply_packed(&changes).map_err(failed)
+        self.apply_packed(None, &changes).map_err(failed)
+    }
+
+    fn initialize_journal_stream(
+        &self,
+        genesis: exported::JournalAnchor,
+    ) -> Result<(), wit::Error> {
+        let genesis = anchor_from_wit(genesis).map_err(error_to_wit)?;
+        self.0.initialize_journal_stream(genesis).map_err(error_to_wit)
+    }
+
+    fn journal_state(&self) -> Result<exported::JournalState, wit::Error> {
+        journal::state(&self.0).map(journal_state_to_wit).map_err(error_to_wit)
+    }
+
+    fn commit_with_journal_envelope(
+        &self,
+        envelope: exported::JournalEnvelope,
+        changes: Vec<(String, wit::Change)>,
+    ) -> Result<bool, exported::FailedCommit> {
+        let envelope = envelope_from_wit(envelope).map_err(failed)?;
+        self.apply(Some(&envelope), changes).map_err(failed)
+    }
+
+    fn commit_with_journal_envelope_packed(
+        &self,
+        envelope: exported::JournalEnvelope,
+        changes: Vec<u8>,
+    ) -> Result<bool, exported::FailedCommit> {
+        let envelope = envelope_from_wit(envelope).map_err(failed)?;
+        self.apply_packed(Some(&envelope), &changes).map_err(failed)
+    }
+
+    fn journal_envelopes_after(
+        &self,
+        cursor: exported::JournalAnchor,
+        row_limit: u32,
+        payload_byte_limit: u32,
+    ) -> Result<exported::JournalPage, wit::Error> {
+        self.journal_page(cursor, row_limit, payload_byte_limit).map_err(error_to_wit)
     }
 
     fn snapshot(&self) -> Result<exported::DatabaseSnapshot, wit::Error> {

@@ -93,6 +93,18 @@ macro_rules! error_conversions {
                 }
                 From::SnapshotEpochExhausted => To::SnapshotEpochExhausted,
                 From::InvalidImage { why } => To::InvalidImage(why.into()),
+                From::JournalStreamUnavailable { reason } => {
+                    To::JournalStreamUnavailable(reason.into())
+                }
+                From::JournalPositionExpired { requested, checkpoint } => {
+                    To::JournalPositionExpired(wit::JournalExpiry { requested, checkpoint })
+                }
+                From::JournalAnchorMismatch { requested, expected } => {
+                    To::JournalAnchorMismatch(wit::JournalMismatch { requested, expected })
+                }
+                From::InvalidJournalScanLimit { reason } => {
+                    To::InvalidJournalScanLimit(reason.into())
+                }
                 From::Expired { what, advice } => {
                     To::Expired(wit::Expiry { what: what.into(), advice: advice.into() })
                 }
@@ -153,6 +165,18 @@ macro_rules! error_conversions {
                 }
                 From::SnapshotEpochExhausted => To::SnapshotEpochExhausted,
                 From::InvalidImage(why) => To::InvalidImage { why: $crate::text::name(&why) },
+                From::JournalStreamUnavailable(reason) => {
+                    To::JournalStreamUnavailable { reason: $crate::text::name(&reason) }
+                }
+                From::JournalPositionExpired(wit::JournalExpiry { requested, checkpoint }) => {
+                    To::JournalPositionExpired { requested, checkpoint }
+                }
+                From::JournalAnchorMismatch(wit::JournalMismatch { requested, expected }) => {
+                    To::JournalAnchorMismatch { requested, expected }
+                }
+                From::InvalidJournalScanLimit(reason) => {
+                    To::InvalidJournalScanLimit { reason: $crate::text::name(&reason) }
+                }
                 From::Expired(wit::Expiry { what, advice }) => {
                     let (what, advice) = ($crate::text::name(&what), $crate::text::name(&advice));
                     To::Expired { what, advice }

@@ -1,4 +1,5 @@
-//! Figures and reports of the engine as the types that the two binding generators make.
+//! Figures, reports and the journal of the engine as the types that the two binding generators
+//! make.
 
 /// Makes `stats_to_wit`, `report_to_wit`, `vacuum_to_wit` and their opposites for the generated
 /// module `holt:metadata/store` at the given path; needs
@@ -24,7 +25,7 @@ macro_rules! store_conversions {
     };
 }
 
-/// Makes `db_stats_to_wit` and `db_stats_from_wit` for the generated module
+/// Makes `db_stats_to_wit`, `anchor_to_wit`, `envelope_to_wit` and their opposites for the generated module
 /// `holt:metadata/database` at the given path; needs [`store_conversions`](crate::store_conversions)
 /// in the same module.
 #[macro_export]
@@ -67,6 +68,86 @@ macro_rules! database_conversions {
             stats.open_tree_count = stats.trees.len() as u64;
             stats.store = stats_from_wit(from.store);
             stats
+        }
+
+        /// An anchor of the journal, to cross the boundary.
+        pub(crate) fn anchor_to_wit(
+            anchor: &::holt_engine::db::JournalAnchor,
+        ) -> wit_database::JournalAnchor {
+            let digest = anchor.digest().to_vec();
+            wit_database::JournalAnchor { sequence: anchor.sequence(), digest }
+        }
+
+        /// An anchor of the journal that crossed the boundary.
+        pub(crate) fn anchor_from_wit(
+            from: wit_database::JournalAnchor,
+        ) -> ::holt_engine::error::Result<::holt_engine::db::JournalAnchor> {
+            $crate::journal::anchor(from.sequence, &from.digest)
+        }
+
+        /// An envelope of the journal, to cross the boundary.
+        pub(crate) fn envelope_to_wit(
+            envelope: ::holt_engine::db::JournalEnvelope,
+        ) -> wit_database::JournalEnvelope {
+            let (previous, current) =
+                (anchor_to_wit(envelope.previous()), anchor_to_wit(envelope.current()));
+            wit_database::JournalEnvelope { previous, current, payload: envelope.into_payload() }
+        }
+
+        /// An envelope of the journal that crossed the boundary.
+        pub(crate) fn envelope_from_wit(
+            from: wit_database::JournalEnvelope,
+        ) -> ::holt_engine::error::Result<::holt_engine::db::JournalEnvelope> {
+            let (previous, current) =
+                (anchor_from_wit(from.previous)?, anchor_from_wit(from.current)?);
+            $crate::journal::envelope(previous, current, from.payload)
+        }
+
+        /// Where the journal stands, to cross the boundary.
+        #[allow(dead_code, reason = "a guest only sends, a host only receives")]
+        pub(crate) fn journal_state_to_wit(
+            state: $crate::journal::JournalState,
+        ) -> wit_database::JournalState {
+            wit_database::JournalState {
+                genesis: anchor_to_wit(&state.genesis),
+                checkpoint: anchor_to_wit(&state.checkpoint),
+                tail: anchor_to_wit(&state.tail),
+            }
+        }
+
+        /// The same after it crossed the boundary.
+        #[allow(dead_code, reason = "a guest only sends, a host only receives")]
+        pub(crate) fn journal_state_from_wit(
+            from: wit_database::JournalState,
+        ) -> ::holt_engine::error::Result<$crate::journal::JournalState> {
+            Ok($crate::journal::JournalState {
+                genesis: anchor_from_wit(from.genesis)?,
+                checkpoint: anchor_from_wit(from.checkpoint)?,
+                tail: anchor_from_wit(from.tail)?,
+            })
+        }
+
+        /// A page of the journal, to cross the boundary.
+        #[allow(dead_code, reason = "a guest only sends, a host only receives")]
+        pub(crate) fn journal_page_to_wit(
+            page: $crate::journal::JournalPage,
+        ) -> wit_database::JournalPage {
+            let envelopes = page.envelopes.into_iter().map(envelope_to_wit).collect();
+            let next = anchor_to_wit(&page.next);
+            wit_database::JournalPage { envelopes, next, more: page.more }
+        }
+
+        /// A page of the journal after `cursor` that crossed the boundary.
+        #[allow(dead_code, reason = "a guest only sends, a host only receives")]
+        pub(crate) fn journal_page_from_wit(
+            from: wit_database::JournalPage,
+            cursor: ::holt_engine::db::JournalAnchor,
+        ) -> ::holt_engine::error::Result<$crate::journal::JournalPage> {
+            let envelopes = from.envelopes.into_iter().map(envelope_from_wit);
+            let envelopes = envelopes.collect::<::holt_engine::error::Result<_>>()?;
+            let next = anchor_from_wit(from.next)?;
+            let page = $crate::journal::JournalPage { envelopes, next, more: from.more };
+            $crate::journal::check(page, cursor)
         }
     };
 }

@@ -13,6 +13,7 @@ pub mod data;
 pub mod entry;
 pub mod feed;
 pub mod figures;
+pub mod journal;
 pub mod limits;
 pub mod many;
 pub mod page;

@@ -52,3 +52,9 @@ pub const MAX_IMAGE_CHUNK_BYTES: usize = 1 << 20;
 
 /// Images that one engine writes or takes in at a time.
 pub const MAX_IMAGES: usize = 4;
+
+/// Most envelopes of one page of the journal.
+pub const MAX_JOURNAL_PAGE_ROWS: usize = 4096;
+
+/// Bytes of payload after which a page of the journal ends. One envelope may be larger.
+pub const MAX_JOURNAL_PAGE_BYTES: usize = 4 << 20;
