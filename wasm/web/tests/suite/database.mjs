@@ -154,7 +154,8 @@ function feed(test, { Tree, HoltError }) {
     tree.delete('none');
     const { changes, next, more } = tree.changesSince(from);
     equal(more, false);
-    equal(next, tree.lastLsn());
+    ok(next <= tree.lastLsn(), 'the feed ends where the tree is');
+    equal(tree.changesSince(next).changes, []);
     equal(changes.map(({ events }) => events.map(({ type }) => type)),
       [['put'], ['put', 'put', 'delete'], ['renamePrefix'], ['deletePrefix']]);
     equal(changes[0].events[0], { type: 'put', key: bytes('k'), value: bytes('v'), version });
