@@ -99,6 +99,7 @@ test("the README's example runs as it is written", () => {
   });
   assert.match(output, /type: 'key'/);
   assert.match(output, /type: 'prefix'/);
+  assert.match(output, /^true 2$/m);
 });
 
 test('npm would publish the package whole and nothing else', () => {
