@@ -338,7 +338,7 @@ export interface ChangePage {
 export interface MemoryOptions {
   /** Memory for pages in use; normally 128 MiB. */
   cacheBytes?: number | undefined;
-  /** Most bytes kept for snapshots; beyond it the oldest snapshot expires. Normally 4 GiB. */
+  /** Most bytes kept for snapshots; beyond it the oldest snapshot expires. Normally 1 GiB. */
   snapshotBytes?: number | undefined;
   /** Bytes of changes kept for `changesSince`; normally 0, which is no change feed. */
   feedRetention?: number | undefined;

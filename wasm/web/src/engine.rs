@@ -35,6 +35,9 @@ pub(crate) const FIRST_BYTES: usize = 4 * 1024;
 pub(crate) const MAX_INPUT_BYTES: usize = MAX_RECORD_BYTES
     + MAX_BATCH_OPS * OP_HEADER_BYTES
     + MAX_TREES * (MAX_TREE_NAME_BYTES + NAME_HEADER_BYTES);
+/// What snapshots may keep unless it is said: less than the memory a module can have, so that the
+/// oldest snapshot expires before the module runs out of it.
+const SNAPSHOT_BYTES: u64 = 1 << 30;
 /// A length that stands for "not given".
 pub(crate) const ABSENT: u32 = u32::MAX;
 
@@ -82,7 +85,7 @@ impl Engine {
         // JavaScript passes whole numbers from 0 to 2^53; anything else saturates.
         let options = Options {
             cache_bytes: cache_bytes.map_or(usual.cache_bytes, |bytes| bytes as u64),
-            snapshot_bytes: snapshot_bytes.map_or(usual.snapshot_bytes, |bytes| bytes as u64),
+            snapshot_bytes: snapshot_bytes.map_or(SNAPSHOT_BYTES, |bytes| bytes as u64),
             feed_retention: feed_retention.map_or(usual.feed_retention, |bytes| bytes as u64),
             ..usual
         };

@@ -167,11 +167,14 @@ pub fn batch(mut bytes: &[u8]) -> Result<Vec<(u16, Op<'_>)>, Error> {
     Ok(ops)
 }
 
+/// A key and a value.
+type Pair<'a> = (&'a [u8], &'a [u8]);
+
 /// Reads a packed batch of puts: keys and values.
 ///
 /// # Errors
 /// Those of [`batch`].
-pub fn records(bytes: &[u8]) -> Result<Vec<(&[u8], &[u8])>, Error> {
+pub fn records(bytes: &[u8]) -> Result<Vec<Pair<'_>>, Error> {
     batch(bytes)?
         .into_iter()
         .map(|(_, op)| (op.kind == kind::PUT).then_some((op.first, op.second)).ok_or(NOT_PACKED))
