@@ -8,11 +8,14 @@ mod data;
 #[cfg(all(test, feature = "serde"))]
 mod tests;
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
 
 use crate::ids::BlobId;
-use crate::limits::{MAX_BATCH_OPS, MAX_KEY_BYTES, MAX_VALUE_BYTES};
+use crate::limits::{
+    MAX_BATCH_OPS, MAX_BATCH_PAGES, MAX_BATCH_PREFIX_OPS, MAX_KEY_BYTES, MAX_VALUE_BYTES,
+};
 
 /// The result of every fallible call of the engine.
 pub type Result<T, E = Error> = core::result::Result<T, E>;
@@ -57,6 +60,56 @@ pub enum Error {
     BatchTooLarge {
         /// Operations in the batch.
         len: usize,
+    },
+    /// The batch may change too many pages; nothing changed.
+    #[error("batch may change {pages} pages, over the limit of {MAX_BATCH_PAGES}; split it")]
+    BatchTooWide {
+        /// Pages it may change.
+        pages: usize,
+    },
+    /// The batch has too many operations on prefixes; nothing changed.
+    #[error(
+        "batch of {len} operations on prefixes is over the limit of {MAX_BATCH_PREFIX_OPS}; \
+         split it"
+    )]
+    TooManyPrefixOps {
+        /// Operations on prefixes in the batch.
+        len: usize,
+    },
+    /// A guard of the batch did not hold; nothing changed.
+    #[error("a guard of the batch did not hold and nothing changed; read again, then try again")]
+    GuardFailed,
+    /// There is no tree of this name.
+    #[error("there is no tree named {name:?}; create it, or list the trees there are")]
+    TreeNotFound {
+        /// The name.
+        name: String,
+    },
+    /// There is a tree of this name already; nothing changed.
+    #[error("there is a tree named {name:?} already; open it, or choose another name")]
+    TreeExists {
+        /// The name.
+        name: String,
+    },
+    /// No tree can have this name; nothing changed.
+    #[error("no tree can have this name ({reason}); choose another")]
+    InvalidTreeName {
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The tree of this handle was dropped.
+    #[error("the tree was dropped; open or create one by name and use its handle")]
+    TreeDropped,
+    /// The call gives back space of a whole store, and the handle is of one of its trees.
+    #[error("this call works on a whole store; call it on the database, not on one of its trees")]
+    GcRequiresStandaloneTree,
+    /// A batch over several trees failed.
+    #[error("{kind}: {source}")]
+    Atomic {
+        /// Whether it may have taken effect.
+        kind: AtomicErrorKind,
+        /// Why it failed.
+        source: Box<Error>,
     },
     /// The record, or the store, is not there.
     #[error("not found")]
@@ -164,6 +217,28 @@ fn after_interruption(outcome_unknown: bool) -> &'static str {
     }
 }
 
+/// Whether a batch that failed may have taken effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum AtomicErrorKind {
+    /// Nothing of it was or will be applied.
+    DefinitelyNotApplied,
+    /// All of it or nothing is found when the store is opened again.
+    OutcomeUnknown,
+}
+
+impl fmt::Display for AtomicErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::DefinitelyNotApplied => "the batch was not applied",
+            Self::OutcomeUnknown => {
+                "whether the batch was applied is unknown, reopen the store and read"
+            }
+        })
+    }
+}
+
 /// What kind of failure a device reported; enough to decide what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
@@ -266,6 +341,8 @@ pub enum CorruptionClass {
     Log,
     /// The root record of the store cannot be understood.
     Root,
+    /// The catalog of names and the trees there are do not agree.
+    Catalog,
 }
 
 impl CorruptionClass {
@@ -288,6 +365,7 @@ impl CorruptionClass {
             Self::Version => "version",
             Self::Log => "log",
             Self::Root => "root",
+            Self::Catalog => "catalog",
         }
     }
 }

@@ -42,14 +42,32 @@ pub struct Ticket(pub u64);
 /// A position in the endless log, in bytes. Also the age of a page and of a record.
 pub type Lsn = u64;
 
-/// A tree of the store. A standalone tree is tree 0.
+/// A tree of the store. Ids of named trees start at 1 and are never used twice.
 pub type TreeId = u32;
 
-/// Trees from here on are the engine's own.
+/// The tree that every store has from the start: the one a handle of a single tree opens.
+pub const STANDALONE_TREE: TreeId = 0;
+
+/// Trees from this one on are the engine's own.
 pub const FIRST_SYSTEM_TREE: TreeId = 0xFFFF_0000;
 
+/// The tree that maps names of trees to their ids.
+pub const CATALOG_TREE: TreeId = FIRST_SYSTEM_TREE;
+
 /// The tree of the change feed.
-pub const FEED_TREE: TreeId = 0xFFFF_FF02;
+pub const FEED_TREE: TreeId = FIRST_SYSTEM_TREE + 1;
+
+/// The tree of the recovery journal.
+pub const JOURNAL_TREE: TreeId = FIRST_SYSTEM_TREE + 2;
+
+/// Trees from this one on exist only while a batch is applied: they hold what undoing it would
+/// bring back.
+pub const FIRST_HIDDEN_TREE: TreeId = 0xFFFF_8000;
+
+/// Whether a tree exists only while a batch is applied.
+pub const fn is_hidden(tree: TreeId) -> bool {
+    tree >= FIRST_HIDDEN_TREE
+}
 
 /// The identity of a store, drawn once when it is created.
 pub type StoreId = [u8; 16];

@@ -24,6 +24,28 @@ pub const MAX_RECORD_BYTES: usize = 16 << 20;
 /// Most operations in one atomic batch.
 pub const MAX_BATCH_OPS: usize = 65_536;
 
+/// Most leaf pages the operations of one batch may change, each operation counted as if it had
+/// pages of its own: a rename two, an operation on a prefix [`PREFIX_OP_PAGES`], any other one.
+/// No batch logs more operations than this.
+pub const MAX_BATCH_PAGES: usize = MAX_BATCH_OPS;
+
+/// Most operations on prefixes (`rename_prefix`, `delete_prefix`) in one atomic batch.
+pub const MAX_BATCH_PREFIX_OPS: usize = 64;
+
+/// Pages that an operation on a prefix counts for: the edges of the prefix, at both of its ends
+/// and on every level, and the neighbours that thin ones join.
+pub const PREFIX_OP_PAGES: usize = 512;
+
+/// A batch sets at most this many records under a prefix aside one by one; more of them move to
+/// a hidden tree as a whole.
+pub const SMALL_PREFIX_RECORDS: usize = 256;
+
+/// Most trees of a store, those of the engine included: the root record has a place for each.
+pub const MAX_TREES: usize = 2048;
+
+/// Longest name of a tree, in bytes.
+pub const MAX_TREE_NAME_BYTES: usize = 1024;
+
 /// Keys longer than this live in an extent; only a head of them stays in the page.
 pub const MAX_INLINE_KEY_BYTES: usize = 1024;
 
@@ -137,9 +159,6 @@ pub const MAX_FEED_TRIM: usize = 4;
 /// Most commits in one part of the change feed that is read.
 pub const MAX_FEED_CHANGES: usize = 65_536;
 
-/// Longest name of a tree, in bytes.
-pub const MAX_TREE_NAME_BYTES: usize = 1024;
-
 /// Bytes of records after which a block of a checkpoint image is closed.
 pub const IMAGE_BLOCK_BYTES: usize = 256 << 10;
 
@@ -181,6 +200,10 @@ const _: () = {
     assert!(MAX_FRAME_BYTES as usize / PAGE_BYTES == 128, "page sets are 128-bit words");
     assert!(MIN_FRAME_BYTES as usize / PAGE_BYTES >= 4, "a frame needs two pages after a split");
     assert!(MAX_EXTENT_BYTES >= MAX_KEY_BYTES);
+    assert!(MAX_BATCH_PREFIX_OPS * PREFIX_OP_PAGES <= MAX_BATCH_PAGES);
+    // Five bytes of id, a frame, a level and two counts of up to ten bytes each.
+    assert!(64 + MAX_TREES * (5 + 4 + 1 + 10 + 10) <= MAX_ROOT_BYTES);
+    assert!(MAX_TREE_NAME_BYTES <= MAX_INLINE_KEY_BYTES);
     assert!(MAX_TRANSFER_BYTES >= MAX_EXTENT_BYTES);
     assert!(MAX_BLOB_PAGES <= u8::MAX as usize + 1, "the manifest numbers pages in one byte");
     assert!(MANIFEST_RECORD_TARGET_BYTES + 32 * MAX_BLOB_PAGES <= MAX_MANIFEST_RECORD_BYTES);

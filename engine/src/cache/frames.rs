@@ -273,4 +273,16 @@ impl Cache {
         self.deleted.insert(BlobId::frame(frame));
         Ok(())
     }
+
+    /// Removes a published blob that nothing leads to.
+    pub fn drop_orphan(&mut self, blob: BlobId) {
+        if let Ok(frame) = u32::try_from(blob.0) {
+            // A check may have loaded pages of it; none of them was changed.
+            for page in 0..self.geometry.pages() {
+                self.expel(frame, page as u8);
+            }
+            self.take_frame(frame);
+        }
+        self.deleted.insert(blob);
+    }
 }

@@ -23,6 +23,7 @@ impl Cache {
             Miss::Extent { extent, len } => self.load_extent(extent, len),
             Miss::PastPage { frame, page, epoch } => self.load_past_page(frame, page, epoch),
             Miss::PastExtent { extent } => self.load_past_extent(extent),
+            Miss::NoTree => Err(Error::TreeDropped),
             Miss::Broken { frame, why } => {
                 Err(Corruption::page(CorruptionClass::Fence, BlobId::frame(frame), 0, why).into())
             }

@@ -12,7 +12,7 @@ use crate::cache::{CutPage, CutPlan, padded};
 use crate::device::{BlobOp, PageAt};
 use crate::error::{Corruption, CorruptionClass, Result};
 use crate::forest::Forest;
-use crate::ids::{BlobId, Lsn, Ticket};
+use crate::ids::{BlobId, Lsn, Ticket, is_hidden};
 use crate::limits::{MAX_TRANSFER_BYTES, PAGE_BYTES};
 use crate::log::Log;
 
@@ -36,7 +36,15 @@ pub struct Running {
 
 impl Running {
     /// Takes the cut. Without a log, `clock` stands for the position.
+    ///
+    /// # Errors
+    /// Failures of the log's device; `Corrupt` within a batch, whose hidden trees are not to be
+    /// published.
     pub fn begin(forest: &mut Forest, log: Option<&mut Log>, clock: Lsn) -> Result<Self> {
+        if forest.roots.keys().any(|tree| is_hidden(*tree)) {
+            let why = "a batch left a hidden tree behind";
+            return Err(Corruption::new(CorruptionClass::Root, why).into());
+        }
         let mut root = RootRecord::of(forest);
         let cut = match log {
             None => {

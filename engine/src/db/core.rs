@@ -1,9 +1,14 @@
 //! Everything behind a handle: forest, log, checkpoint, and their order.
+//!
+//! Owns: opening, readiness for writes, durability, checkpoints, upkeep. Never does: change a
+//! record (`write.rs`).
 
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Bound;
 
+use super::catalog::Catalog;
 use super::feed::Feed;
 use super::options::Options;
 use super::snapshot::Retired;
@@ -12,13 +17,9 @@ use crate::checkpoint::{RootRecord, Running};
 use crate::device::{BlobStore, LogDevice};
 use crate::error::{Error, Result};
 use crate::forest::Forest;
-use crate::ids::{Lsn, TreeId};
+use crate::ids::{Lsn, STANDALONE_TREE, TreeId};
 use crate::limits::{MIN_CACHE_BYTES, MIN_LOG_BUDGET};
 use crate::log::{Log, OpRef, Recovery};
-use crate::txn::{Applied, check_limits};
-
-/// A standalone tree is tree 0.
-pub(super) const TREE: TreeId = 0;
 
 /// An explicit checkpoint leaves at most this fraction of the file free: one part in so many.
 const SETTLED_FRACTION: u64 = 32;
@@ -54,13 +55,17 @@ pub(super) struct Core {
     pub feed: Feed,
     /// Snapshots to give back.
     pub retired: Arc<Retired>,
+    /// Names of trees, for a handle of the whole store.
+    pub catalog: Catalog,
+    /// Without a log, the position of the next change.
+    pub clock: Lsn,
     options: Options,
     published: Lsn,
-    clock: Lsn,
     /// Bytes of log written since the running checkpoint last took a step.
     debt: u64,
     poison: Option<String>,
-    compact_from: Option<Vec<u8>>,
+    /// Where compaction goes on: a tree and a key in it.
+    compact_from: Option<(TreeId, Vec<u8>)>,
 }
 
 impl Core {
@@ -78,8 +83,8 @@ impl Core {
         cache.set_history_limit(options.snapshot_bytes);
         let counters = Default::default();
         let mut forest = Forest { cache, roots: root.trees.into(), counters };
-        if !forest.roots.contains_key(&TREE) {
-            forest.create_tree(TREE)?;
+        if !forest.roots.contains_key(&STANDALONE_TREE) {
+            forest.create_tree(STANDALONE_TREE)?;
         }
         let mut feed = Feed::new(options.feed_retention, root.log.cut);
         let mut recovery = Recovery::default();
@@ -87,9 +92,8 @@ impl Core {
             None => None,
             Some(device) => {
                 let (log, found) = Log::open(device, blobs.store_id(), root.log, &mut |record| {
+                    crate::txn::redo(&mut forest, record)?;
                     let ops: Vec<OpRef<'_>> = record.ops().map(|(_, op)| op).collect();
-                    let applied = Applied::apply(&mut forest, &ops, record.lsn)?;
-                    applied.commit(&mut forest)?;
                     feed.note(&mut forest, record.lsn, &ops)?;
                     forest.cache.trim()
                 })?;
@@ -105,6 +109,7 @@ impl Core {
             counters: CoreCounters::default(),
             feed,
             retired: Arc::default(),
+            catalog: Catalog::default(),
             published: root.log.cut,
             clock: root.log.ceiling.max(8),
             options,
@@ -114,7 +119,8 @@ impl Core {
         })
     }
 
-    fn check_writable(&self) -> Result<()> {
+    /// Fails if no write can be taken.
+    pub fn check_writable(&self) -> Result<()> {
         if self.options.read_only {
             return Err(Error::ReadOnly);
         }
@@ -126,7 +132,7 @@ impl Core {
 
     /// Passes a result on; after a failure no more writes are taken, so that nothing is
     /// acknowledged that rests on an unknown state.
-    fn guard<T>(&mut self, result: Result<T>) -> Result<T> {
+    pub fn guard<T>(&mut self, result: Result<T>) -> Result<T> {
         if let Err(error) = &result {
             self.give_up(error.to_string());
         }
@@ -135,7 +141,7 @@ impl Core {
 
     /// No more writes from here on. Reads go on: what is dirty stays in memory, as the store
     /// takes nothing any more.
-    fn give_up(&mut self, cause: String) {
+    pub fn give_up(&mut self, cause: String) {
         self.poison.get_or_insert(cause);
         self.forest.cache.set_read_only(true);
     }
@@ -160,11 +166,12 @@ impl Core {
     }
 
     /// Gets ready for the first write after opening: what was replayed is published, and the
-    /// log starts a new epoch at positions never used.
-    fn ready(&mut self) -> Result<()> {
+    /// log starts a new epoch at positions never used. `true` if that was done now, so that pages
+    /// may have left memory.
+    pub fn ready(&mut self) -> Result<bool> {
         self.check_writable()?;
         if self.log.as_ref().is_none_or(|log| !log.is_sealed()) {
-            return Ok(());
+            return Ok(false);
         }
         if self.recovery.records > 0 && self.published < self.recovery.end {
             self.checkpoint()?;
@@ -173,106 +180,11 @@ impl Core {
             Some(log) => log.begin_epoch(),
             None => Ok(()),
         };
-        self.guard(begun)
-    }
-
-    /// Writes one record; the short way of a batch of one.
-    pub fn put(&mut self, tree: TreeId, key: &[u8], value: &[u8]) -> Result<()> {
-        check_limits(key, value)?;
-        self.ready()?;
-        let place = self.forest.make_place(tree, key, value.len())?;
-        let lsn = self.append(&[OpRef::Put { tree, key, value }])?;
-        self.forest.cache.set_lsn(lsn);
-        let written = self.forest.settle(|forest| forest.write(tree, place, key, value, lsn));
-        if let Some(previous) = self.guard(written)? {
-            self.forest.forget(&previous, true);
-        }
-        self.note(lsn, &[OpRef::Put { tree, key, value }])?;
-        self.after_write(key.len() + value.len())
-    }
-
-    /// Removes one record.
-    pub fn delete(&mut self, tree: TreeId, key: &[u8]) -> Result<bool> {
-        check_limits(key, &[])?;
-        self.check_writable()?;
-        let place = self.forest.with(|forest| forest.place(tree, key))?;
-        if !place.exact {
-            self.after_read();
-            return Ok(false);
-        }
-        self.ready()?;
-        let lsn = self.append(&[OpRef::Delete { tree, key }])?;
-        self.forest.cache.set_lsn(lsn);
-        let erased = self.forest.settle(|forest| forest.erase(tree, place, key));
-        let previous = self.guard(erased)?;
-        self.forest.forget(&previous, false);
-        let shrunk = self.forest.shrink(tree, key);
-        self.guard(shrunk)?;
-        self.note(lsn, &[OpRef::Delete { tree, key }])?;
-        self.after_write(key.len())?;
-        Ok(true)
-    }
-
-    /// Applies operations together or not at all, as one log record.
-    pub fn batch(&mut self, ops: &[OpRef<'_>]) -> Result<()> {
-        crate::log::check_ops(ops)?;
-        self.ready()?;
-        let prepared = match &mut self.log {
-            Some(log) => log.prepare_ops(ops),
-            // Without a log the limits of a log record hold all the same.
-            None => Ok(self.clock),
-        };
-        let lsn = match prepared {
-            Ok(lsn) => lsn,
-            Err(error) => return Err(self.judge(error)),
-        };
-        let applied = match Applied::apply(&mut self.forest, ops, lsn) {
-            Ok(applied) => applied,
-            Err(error @ Error::Poisoned { .. }) => return Err(self.judge(error)),
-            Err(error) => return Err(error),
-        };
-        if let Err(error) = self.append(ops) {
-            let undone = applied.undo(&mut self.forest);
-            self.guard(undone)?;
-            return Err(error);
-        }
-        let committed = applied.commit(&mut self.forest);
-        self.guard(committed)?;
-        self.note(lsn, ops)?;
-        self.after_write(crate::log::encoded_len(ops))
-    }
-
-    /// Notes a commit in the change feed. It is in the log: if that fails, the next opening
-    /// makes it good.
-    fn note(&mut self, lsn: Lsn, ops: &[OpRef<'_>]) -> Result<()> {
-        let noted = self.feed.note(&mut self.forest, lsn, ops);
-        self.guard(noted)
-    }
-
-    /// Notes a failure of the log that is not about the operations themselves.
-    fn judge(&mut self, error: Error) -> Error {
-        if matches!(error, Error::BlobStoreIo(_) | Error::Poisoned { .. }) {
-            self.give_up(error.to_string());
-        }
-        error
-    }
-
-    fn append(&mut self, ops: &[OpRef<'_>]) -> Result<Lsn> {
-        match &mut self.log {
-            Some(log) => match log.append_ops(ops) {
-                Ok(lsn) => Ok(lsn),
-                Err(error) => Err(self.judge(error)),
-            },
-            None => {
-                let lsn = self.clock;
-                self.clock += 8 * (ops.len() as u64 + 1);
-                Ok(lsn)
-            }
-        }
+        self.guard(begun).map(|()| true)
     }
 
     /// What follows every write: durability, room, and a share of the checkpoint.
-    fn after_write(&mut self, bytes: usize) -> Result<()> {
+    pub fn after_write(&mut self, bytes: usize) -> Result<()> {
         if self.options.sync {
             self.sync()?;
         }
@@ -387,20 +299,28 @@ impl Core {
         self.guard(synced)
     }
 
-    /// Repacks everything.
-    pub fn compact(&mut self) -> Result<()> {
+    /// Repacks one tree, or all of them, and publishes.
+    pub fn compact(&mut self, only: Option<TreeId>) -> Result<()> {
         self.check_writable()?;
-        let mut next = Some(Vec::new());
-        while let Some(key) = next {
-            let step = self.compact_step(&key);
-            next = self.guard(step)?;
+        let trees: Vec<TreeId> = match only {
+            Some(tree) => alloc::vec![tree],
+            None => self.forest.roots.keys().copied().collect(),
+        };
+        for tree in trees {
+            let mut next = Some(Vec::new());
+            while let Some(key) = next {
+                next = match self.compact_step(tree, &key) {
+                    Err(error @ Error::TreeDropped) => return Err(error),
+                    step => self.guard(step)?,
+                };
+            }
         }
         self.compact_from = None;
         self.checkpoint()
     }
 
-    fn compact_step(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        let next = self.forest.compact_at(TREE, key)?;
+    fn compact_step(&mut self, tree: TreeId, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let next = self.forest.compact_at(tree, key)?;
         self.forest.cache.trim()?;
         Ok(next)
     }
@@ -422,8 +342,15 @@ impl Core {
             self.begin_checkpoint()?;
             return Ok(true);
         }
-        let from = self.compact_from.take().unwrap_or_default();
-        self.compact_from = self.compact_step(&from)?;
+        let (tree, key) = self.compact_from.take().unwrap_or_default();
+        // A tree that was dropped since is passed over.
+        let next = match self.forest.roots.contains_key(&tree) {
+            true => self.compact_step(tree, &key)?.map(|key| (tree, key)),
+            false => None,
+        };
+        let after = (Bound::Excluded(tree), Bound::Unbounded);
+        let another = || self.forest.roots.range(after).next().map(|(&tree, _)| (tree, Vec::new()));
+        self.compact_from = next.or_else(another);
         Ok(self.compact_from.is_some())
     }
 

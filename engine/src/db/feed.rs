@@ -41,13 +41,44 @@ pub enum ChangeEvent {
         /// Its key.
         key: Vec<u8>,
     },
+    /// Every record under `src` was moved under `dst`, replacing what was there.
+    RenamePrefix {
+        /// The tree.
+        tree: TreeId,
+        /// What the keys started with.
+        src: Vec<u8>,
+        /// What they start with now.
+        dst: Vec<u8>,
+    },
+    /// Every record under a prefix was deleted.
+    DeletePrefix {
+        /// The tree.
+        tree: TreeId,
+        /// The prefix.
+        prefix: Vec<u8>,
+    },
+    /// A tree was created.
+    CreateTree {
+        /// The tree.
+        tree: TreeId,
+    },
+    /// A tree was dropped, with all its records.
+    DropTree {
+        /// The tree.
+        tree: TreeId,
+    },
 }
 
 impl ChangeEvent {
     /// The tree that changed.
     pub fn tree(&self) -> TreeId {
         match self {
-            Self::Put { tree, .. } | Self::Delete { tree, .. } => *tree,
+            Self::Put { tree, .. }
+            | Self::Delete { tree, .. }
+            | Self::RenamePrefix { tree, .. }
+            | Self::DeletePrefix { tree, .. }
+            | Self::CreateTree { tree }
+            | Self::DropTree { tree } => *tree,
         }
     }
 }
@@ -180,7 +211,8 @@ impl Feed {
             value.extend_from_slice(&ops[part * FEED_PART_BYTES..end]);
             let key = entry_key(lsn, part as u16);
             let place = forest.make_place(FEED_TREE, &key, value.len())?;
-            forest.settle(|forest| forest.write(FEED_TREE, place, &key, &value, lsn))?;
+            let written = forest.settle(|f| f.write(FEED_TREE, place, &key, &value, lsn))?;
+            forest.give_back(written);
             value.clear();
         }
         Ok(before + (ops.len() + 24 * parts) as u64)
@@ -220,8 +252,8 @@ impl Feed {
                 let key = entry_key(lsn, part);
                 let place = forest.with(|forest| forest.place(FEED_TREE, &key))?;
                 if place.exact {
-                    let gone = forest.settle(|f| f.erase(FEED_TREE, place, &key))?;
-                    forest.forget(&gone, false);
+                    let remains = forest.settle(|forest| forest.erase(FEED_TREE, place))?;
+                    forest.give_back(remains);
                     forest.shrink(FEED_TREE, &key)?;
                 }
             }
@@ -298,6 +330,14 @@ impl FeedRun {
                 version: Log::version(lsn, at),
             },
             OpRef::Delete { tree, key } => ChangeEvent::Delete { tree, key: key.into() },
+            OpRef::RenamePrefix { tree, src, dst } => {
+                ChangeEvent::RenamePrefix { tree, src: src.into(), dst: dst.into() }
+            }
+            OpRef::DeletePrefix { tree, prefix } => {
+                ChangeEvent::DeletePrefix { tree, prefix: prefix.into() }
+            }
+            OpRef::CreateTree { tree } => ChangeEvent::CreateTree { tree },
+            OpRef::DropTree { tree } => ChangeEvent::DropTree { tree },
         };
         let wanted = self.tree.is_none_or(|tree| tree == event.tree());
         (wanted && event.tree() < FIRST_SYSTEM_TREE).then_some(event)

@@ -54,6 +54,18 @@ fn follow(tree: &Tree, model: &mut Model, from: u64) -> Result<u64, Error> {
                     ChangeEvent::Delete { key, .. } => {
                         model.remove(&key);
                     }
+                    ChangeEvent::DeletePrefix { prefix, .. } => {
+                        model.retain(|key, _| !key.starts_with(&prefix));
+                    }
+                    ChangeEvent::RenamePrefix { src, dst, .. } => {
+                        model.retain(|key, _| !key.starts_with(&dst));
+                        let moved: Model =
+                            model.extract_if(.., |key, _| key.starts_with(&src)).collect();
+                        for (key, value) in moved {
+                            model.insert([&dst[..], &key[src.len()..]].concat(), value);
+                        }
+                    }
+                    other => panic!("{other:?} in the feed of one tree"),
                 }
             }
         }
@@ -88,7 +100,17 @@ fn a_follower_ends_where_the_tree_does_over_checkpoints_and_reopenings() {
     };
     for step in 0..3000u32 {
         let key: Vec<u8> = alloc::format!("k{:03}", roll(300)).into();
-        match roll(8) {
+        match roll(9) {
+            8 if roll(10) == 0 => {
+                let (src, dst) = (roll(10), 10 + roll(10));
+                let src: Vec<u8> = alloc::format!("k{src:02}").into();
+                let dst: Vec<u8> = alloc::format!("k{dst:02}").into();
+                tree.rename_prefix(&src, &dst, true).unwrap();
+            }
+            8 if roll(10) == 0 => {
+                let prefix: Vec<u8> = alloc::format!("k{:02}", roll(30)).into();
+                tree.delete_prefix(&prefix).unwrap();
+            }
             0..=4 => tree.put(&key, &alloc::vec![step as u8; roll(2000) as usize]).unwrap(),
             5 => drop(tree.delete(&key).unwrap()),
             6 => {

@@ -72,6 +72,22 @@ fn value(dice: &mut Dice) -> Vec<u8> {
 }
 
 fn change(tree: &Tree, model: &mut Model, dice: &mut Dice) {
+    if dice.roll(200) == 0 {
+        let (src, dst) = (dice.roll(4), dice.roll(4));
+        let src: Vec<u8> = alloc::format!("dir{src}/").into();
+        if dice.roll(3) == 0 {
+            tree.delete_prefix(&src).unwrap();
+            model.retain(|key, _| !key.starts_with(&src));
+        } else {
+            let dst: Vec<u8> = alloc::format!("dir{}/moved{dst}/", dst + 4).into();
+            tree.rename_prefix(&src, &dst, true).unwrap();
+            model.retain(|key, _| !key.starts_with(&dst));
+            let moved: Model = model.extract_if(.., |key, _| key.starts_with(&src)).collect();
+            for (key, value) in moved {
+                model.insert([&dst[..], &key[src.len()..]].concat(), value);
+            }
+        }
+    }
     match dice.roll(10) {
         0..=5 => {
             let (key, value) = (key(dice), value(dice));

@@ -1,10 +1,13 @@
 //! Figures of an open tree.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::core::{Core, TREE};
+use super::core::Core;
 use crate::device::StoreUsage;
-use crate::error::{Corruption, Result};
+use crate::error::{Corruption, Error, Result};
+use crate::forest::Root;
+use crate::ids::TreeId;
 
 /// Figures of an open tree; cheap, never reads the device. Counters start at opening.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -87,16 +90,83 @@ impl VerifyReport {
     }
 }
 
-/// Gathers the figures of every layer.
-pub(super) fn collect(core: &Core) -> Result<TreeStats> {
-    let root = core.forest.roots.get(&TREE).copied();
+/// Figures of one tree of a store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct NamedTreeStats {
+    /// Its name.
+    pub name: String,
+    /// Live records.
+    pub records: u64,
+    /// Its frames.
+    pub frames: u64,
+    /// Levels of frames: 1 for a tree of one frame.
+    pub levels: u32,
+}
+
+/// Figures of an open store; cheap, never reads the device.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct DBStats {
+    /// Trees with a name.
+    pub open_tree_count: u64,
+    /// Each of them, in the order of their names.
+    pub trees: Vec<NamedTreeStats>,
+    /// The store as a whole. Records and frames are those of all trees together, the one without
+    /// a name and the catalog included; levels are those of the highest tree.
+    pub store: TreeStats,
+}
+
+/// What giving space back came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct VacuumStats {
+    /// Frames and extents that nothing led to, now removed.
+    pub unreachable_blobs: u64,
+    /// Frames repacked.
+    pub compactions: u64,
+    /// Thin frames joined with a neighbour.
+    pub merges: u64,
+    /// Bytes that store and log had allocated before.
+    pub bytes_before: u64,
+    /// Bytes that they have allocated now.
+    pub bytes_after: u64,
+}
+
+/// Gathers the figures of one tree and of every layer below.
+pub(super) fn collect(core: &Core, tree: TreeId) -> Result<TreeStats> {
+    let root = core.forest.roots.get(&tree).ok_or(Error::TreeDropped)?;
+    layers(core, root)
+}
+
+/// Gathers the figures of a store.
+pub(super) fn collect_all(core: &Core) -> Result<DBStats> {
+    let mut sum = Root { frame: 0, level: 0, records: 0, frames: 0 };
+    for root in core.forest.roots.values() {
+        sum.level = sum.level.max(root.level);
+        sum.records = sum.records.saturating_add(root.records);
+        sum.frames = sum.frames.saturating_add(root.frames);
+    }
+    let named = |(name, tree): (&String, &TreeId)| {
+        let root = core.forest.roots.get(tree)?;
+        let (name, levels) = (name.clone(), u32::from(root.level) + 1);
+        Some(NamedTreeStats { name, records: root.records, frames: root.frames, levels })
+    };
+    let trees: Vec<NamedTreeStats> = core.catalog.names.iter().filter_map(named).collect();
+    Ok(DBStats { open_tree_count: trees.len() as u64, trees, store: layers(core, &sum)? })
+}
+
+fn layers(core: &Core, root: &Root) -> Result<TreeStats> {
     let (cache, forest) = (core.forest.cache.counters, core.forest.counters);
     let log = core.log.as_ref();
     let counters = log.map(|log| log.counters()).unwrap_or_default();
     Ok(TreeStats {
-        records: root.map_or(0, |root| root.records),
-        frames: root.map_or(0, |root| root.frames),
-        levels: root.map_or(0, |root| u32::from(root.level) + 1),
+        records: root.records,
+        frames: root.frames,
+        levels: u32::from(root.level) + 1,
         cache_bytes: core.forest.cache.used(),
         dirty_pages: core.forest.cache.dirty_pages(),
         cache_misses: cache.misses,

@@ -1,10 +1,9 @@
-//! The handle of one tree.
+//! The handle of one tree: opening, reading, upkeep. Changes are in `tree_write.rs`.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::batch::{AtomicBatch, BatchOp};
-use super::core::{Core, TREE};
+use super::core::Core;
 use super::feed::{ChangePage, FeedRun};
 use super::options::Options;
 use super::scan::{KeyRangeBuilder, KeyRangeEntry, RangeBuilder, RangeEntry, ScanPage, ScanSpec};
@@ -16,9 +15,8 @@ use crate::device::{BlobStore, LogDevice, MemoryBlobStore};
 use crate::error::{Error, Result};
 use crate::forest::Forest;
 use crate::geometry::Geometry;
-use crate::ids::{FEED_TREE, Lsn, RecordVersion, TreeId};
+use crate::ids::{FEED_TREE, Lsn, RecordVersion, STANDALONE_TREE, TreeId};
 use crate::limits::{MAX_FEED_CHANGES, MAX_SCAN_BYTES};
-use crate::log::OpRef;
 use crate::node::{Miss, Record as Stored};
 use crate::sync::RwLock;
 
@@ -38,9 +36,12 @@ pub struct Record {
 #[derive(Clone)]
 pub struct Tree {
     pub(super) shared: Arc<Shared>,
+    pub(super) tree: TreeId,
+    /// Whether the handle stands for the whole store.
+    pub(super) standalone: bool,
 }
 
-/// An open store, shared by its handles.
+/// An open store, shared by all its handles.
 pub(super) struct Shared {
     pub core: RwLock<Core>,
     pub options: Options,
@@ -99,7 +100,8 @@ fn expired() -> Error {
 
 impl Tree {
     /// Opens the store on these devices and replays its log into memory. `log` is `None` only
-    /// for trees that need not survive. A new store is one whose devices are both empty.
+    /// for trees that need not survive. A new store is one whose devices are both empty. If the
+    /// store has named trees, they stay as they are: the handle is of the tree without a name.
     ///
     /// # Errors
     /// `Corrupt` for damage, `UnsupportedFormat` for a store of a later version, and failures of
@@ -110,7 +112,8 @@ impl Tree {
         options: Options,
     ) -> Result<Self> {
         let core = RwLock::new(Core::open(blobs, log, options.clone())?);
-        Ok(Self { shared: Arc::new(Shared { core, options }) })
+        let shared = Arc::new(Shared { core, options });
+        Ok(Self { shared, tree: STANDALONE_TREE, standalone: true })
     }
 
     /// A tree in memory with default settings.
@@ -133,10 +136,10 @@ impl Tree {
     /// The value of `key`.
     ///
     /// # Errors
-    /// `Corrupt` if what was read is damaged, and failures of the device.
+    /// `Corrupt` if what was read is damaged, `TreeDropped`, and failures of the device.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
         self.look(|forest| {
-            let Some((page, slot)) = forest.reader().find(TREE, key)? else { return Ok(None) };
+            let Some((page, slot)) = forest.reader().find(self.tree, key)? else { return Ok(None) };
             Ok(Some(forest.reader().value(Stored::read(page, slot).value)?.into()))
         })
     }
@@ -147,81 +150,11 @@ impl Tree {
     /// Those of [`Tree::get`].
     pub fn get_record(&self, key: &[u8]) -> Result<Option<Record>> {
         self.look(|forest| {
-            let Some((page, slot)) = forest.reader().find(TREE, key)? else { return Ok(None) };
+            let Some((page, slot)) = forest.reader().find(self.tree, key)? else { return Ok(None) };
             let stored = Stored::read(page, slot);
             let version = RecordVersion::from_raw(stored.version);
             Ok(Some(Record { value: forest.reader().value(stored.value)?.into(), version }))
         })
-    }
-
-    /// Writes a record, replacing any under the same key.
-    ///
-    /// # Errors
-    /// `KeyTooLong`, `ValueTooLong`, `ReadOnly`, `Poisoned` after an earlier failure, and
-    /// failures of the devices. After an error the write may or may not be found on reopening;
-    /// after one of the first three it is not.
-    pub fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
-        self.shared.core.write().put(TREE, key, value)
-    }
-
-    /// Deletes a record; `false` if there was none.
-    ///
-    /// # Errors
-    /// Those of [`Tree::put`].
-    pub fn delete(&self, key: &[u8]) -> Result<bool> {
-        self.shared.core.write().delete(TREE, key)
-    }
-
-    /// Moves a record, with a new version. `src == dst` changes nothing.
-    ///
-    /// # Errors
-    /// `NotFound` if `src` is not there, `DstExists` if `dst` is and `force` is not given, both
-    /// before any change; else those of [`Tree::put`].
-    pub fn rename(&self, src: &[u8], dst: &[u8], force: bool) -> Result<()> {
-        crate::txn::check_limits(src, &[])?;
-        crate::txn::check_limits(dst, &[])?;
-        let mut core = self.shared.core.write();
-        let value = core.forest.with(|forest| {
-            let Some((page, slot)) = forest.reader().find(TREE, src)? else { return Ok(None) };
-            Ok(Some(Vec::from(forest.reader().value(Stored::read(page, slot).value)?)))
-        })?;
-        let Some(value) = value else {
-            core.after_read();
-            return Err(Error::NotFound);
-        };
-        if src == dst {
-            return Ok(());
-        }
-        if !force && core.forest.with(|forest| Ok(forest.reader().find(TREE, dst)?.is_some()))? {
-            return Err(Error::DstExists);
-        }
-        core.batch(&[
-            OpRef::Delete { tree: TREE, key: src },
-            OpRef::Put { tree: TREE, key: dst, value: &value },
-        ])
-    }
-
-    /// Applies a batch as one log record: all of it or, on error, nothing. Operations apply in
-    /// order; later ones see earlier ones. Readers see all or nothing.
-    ///
-    /// # Errors
-    /// `BatchTooLarge`, `WalRecordTooLarge` and those of [`Tree::put`].
-    pub fn atomic(&self, fill: impl FnOnce(&mut AtomicBatch)) -> Result<bool> {
-        let mut batch = AtomicBatch::default();
-        fill(&mut batch);
-        if batch.is_empty() {
-            return Ok(true);
-        }
-        let ops: Vec<OpRef<'_>> = batch
-            .ops
-            .iter()
-            .map(|op| match op {
-                BatchOp::Put { key, value } => OpRef::Put { tree: TREE, key, value },
-                BatchOp::Delete { key } => OpRef::Delete { tree: TREE, key },
-            })
-            .collect();
-        self.shared.core.write().batch(&ops)?;
-        Ok(true)
     }
 
     /// A scan of all records.
@@ -250,7 +183,7 @@ impl Tree {
         max_entries: usize,
         max_bytes: usize,
     ) -> Result<ScanPage<RangeEntry>> {
-        let mut run = ScanRun::new(TREE, spec, max_entries, max_bytes, true);
+        let mut run = ScanRun::new(self.tree, spec, max_entries, max_bytes, true);
         self.look(|forest| run.advance(forest.reader()))?;
         Ok(run.finish())
     }
@@ -261,7 +194,7 @@ impl Tree {
         max_entries: usize,
         max_bytes: usize,
     ) -> Result<ScanPage<KeyRangeEntry>> {
-        let mut run = ScanRun::new(TREE, spec, max_entries, max_bytes, false);
+        let mut run = ScanRun::new(self.tree, spec, max_entries, max_bytes, false);
         self.look(|forest| run.advance(forest.reader()))?;
         let page = run.finish();
         let entries = page.entries.into_iter().map(|entry| match entry {
@@ -282,7 +215,7 @@ impl Tree {
     /// `Expired` if commits from `from` on are not all kept any more, or were made while the
     /// feed was off; `InvalidArgument` without a feed; `Corrupt` and failures of the device.
     pub fn changes_since(&self, from: Lsn) -> Result<ChangePage> {
-        self.shared.changes(Some(TREE), from)
+        self.shared.changes(Some(self.tree), from)
     }
 
     /// Every commit so far has a position below this one.
@@ -306,7 +239,7 @@ impl Tree {
     /// `SnapshotEpochExhausted`.
     pub fn snapshot(&self, prefix: &[u8]) -> Result<Snapshot> {
         let moment = Moment::take(&self.shared)?;
-        Ok(Snapshot::new(View::new(moment, TREE, prefix)))
+        Ok(Snapshot::new(View::new(moment, self.tree, prefix)))
     }
 
     /// Calls `read` with the tree as it is now, under `prefix`: everything it reads is of one
@@ -315,10 +248,11 @@ impl Tree {
     /// # Errors
     /// `SnapshotEpochExhausted`, and those of `read`.
     pub fn view<R>(&self, prefix: &[u8], read: impl FnOnce(&View) -> Result<R>) -> Result<R> {
-        read(&View::new(Moment::take(&self.shared)?, TREE, prefix))
+        read(&View::new(Moment::take(&self.shared)?, self.tree, prefix))
     }
 
-    /// Makes everything written so far part of the published state and shortens the log.
+    /// Makes everything written to the store so far part of the published state and shortens the
+    /// log.
     ///
     /// # Errors
     /// `ReadOnly`, `Poisoned`, failures of the devices. Nothing is lost by a failure.
@@ -326,16 +260,17 @@ impl Tree {
         self.shared.core.write().checkpoint()
     }
 
-    /// Repacks thin pages and frames, then checkpoints. Takes time in proportion to the store.
+    /// Repacks thin pages and frames of this tree, then checkpoints the store. Takes time in
+    /// proportion to the tree.
     ///
     /// # Errors
     /// Those of [`Tree::checkpoint`].
     pub fn compact(&self) -> Result<()> {
-        self.shared.core.write().compact()
+        self.shared.core.write().compact(Some(self.tree))
     }
 
-    /// Does about `budget` pages of maintenance: checkpoint, then compaction. `true` if there is
-    /// more to do at once.
+    /// Does about `budget` pages of maintenance of the store: checkpoint, then compaction. `true`
+    /// if there is more to do at once.
     ///
     /// # Errors
     /// Those of [`Tree::checkpoint`].
@@ -367,12 +302,12 @@ impl Tree {
         super::verify::run(&mut self.shared.core.write(), progress)
     }
 
-    /// Figures of the tree; cheap, never reads the device.
+    /// Figures of the tree and of its store; cheap, never reads the device.
     ///
     /// # Errors
-    /// Failures of a remote store to answer.
+    /// `TreeDropped`, and failures of a remote store to answer.
     pub fn stats(&self) -> Result<TreeStats> {
-        super::stats::collect(&self.shared.core.read())
+        super::stats::collect(&self.shared.core.read(), self.tree)
     }
 
     /// The settings the tree was opened with.

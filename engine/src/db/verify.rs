@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
+use super::catalog::Catalog;
 use super::core::Core;
 use super::stats::VerifyReport;
 use crate::error::{Corruption, CorruptionClass, Result};
@@ -14,8 +15,27 @@ use crate::node::build::page_bytes;
 /// Blobs listed at a time.
 const LISTED_BLOBS: usize = 1024;
 
+/// What a check found, with what nothing leads to apart.
+pub(super) struct Survey {
+    /// The report, without these.
+    pub report: VerifyReport,
+    /// Published blobs that nothing leads to and that are not about to be removed.
+    pub orphans: Vec<BlobId>,
+}
+
 /// Checks everything that is published or in memory.
 pub(super) fn run(core: &mut Core, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport> {
+    let Survey { mut report, orphans } = survey(core, progress)?;
+    let room = MAX_DAMAGE_REPORTED.saturating_sub(report.damage.len());
+    let why = "published, but nothing leads to it";
+    let pieces = orphans.into_iter().take(room);
+    let pieces = pieces.map(|blob| Corruption::page(CorruptionClass::Reachability, blob, 0, why));
+    report.damage.extend(pieces);
+    Ok(report)
+}
+
+/// The same, with what nothing leads to as a list of its own.
+pub(super) fn survey(core: &mut Core, progress: &mut dyn FnMut(u64, u64)) -> Result<Survey> {
     let mut damage: Vec<Corruption> = Vec::new();
     let mut found = |piece: Corruption| {
         if damage.len() < MAX_DAMAGE_REPORTED && !damage.contains(&piece) {
@@ -36,10 +56,11 @@ pub(super) fn run(core: &mut Core, progress: &mut dyn FnMut(u64, u64)) -> Result
         core.forest.check(tree, &mut checker)?;
     }
     let census = checker.census;
-    orphans(core, &census, &mut found)?;
+    Catalog::check(&mut core.forest, &mut found)?;
+    let orphans = orphans(core, &census, &mut found)?;
     let capacity = census.leaves * (PAGE_BYTES - page_bytes(1, 0, 0)) as u64;
     let used = census.used.saturating_sub(census.leaves * page_bytes(1, 0, 0) as u64);
-    Ok(VerifyReport {
+    let report = VerifyReport {
         records: census.records,
         frames: census.frames.len() as u64,
         pages: census.pages,
@@ -47,16 +68,22 @@ pub(super) fn run(core: &mut Core, progress: &mut dyn FnMut(u64, u64)) -> Result
         payload_bytes: census.payload,
         fill_per_mille: (used * 1000).checked_div(capacity).unwrap_or(0) as u32,
         damage,
-    })
+    };
+    Ok(Survey { report, orphans })
 }
 
-/// Reports what is published and reached by no tree, unless it is about to be removed.
-fn orphans(core: &mut Core, census: &Census, found: &mut dyn FnMut(Corruption)) -> Result<()> {
+/// What is published and reached by no tree, unless it is about to be removed.
+fn orphans(
+    core: &mut Core,
+    census: &Census,
+    found: &mut dyn FnMut(Corruption),
+) -> Result<Vec<BlobId>> {
+    let mut orphans = Vec::new();
     let blobs = core.forest.cache.blobs().clone();
     let mut after = None;
     loop {
         let listed = blobs.list(after, LISTED_BLOBS)?;
-        let Some(&last) = listed.last() else { return Ok(()) };
+        let Some(&last) = listed.last() else { return Ok(orphans) };
         after = Some(last);
         for blob in listed {
             let number = blob.0 & !BlobId::extent(0).0;
@@ -69,8 +96,7 @@ fn orphans(core: &mut Core, census: &Census, found: &mut dyn FnMut(Corruption)) 
                     || core.running.as_ref().is_some_and(|running| running.deletes(blob))
             };
             if !reached && !leaving(core) {
-                let why = "published, but nothing leads to it";
-                found(Corruption::page(CorruptionClass::Reachability, blob, 0, why));
+                orphans.push(blob);
             } else if reached && !blob.is_extent() {
                 stray_pages(core, number as u32, found)?;
             }

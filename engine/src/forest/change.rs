@@ -22,12 +22,30 @@ pub struct Place {
     pub stripped: usize,
 }
 
-/// A record that a change replaced or removed, with what is needed to bring it back. Its
-/// extents are not given back yet.
+/// A record that a change is about to replace or remove, with what is needed to bring it back.
 #[derive(Clone, Debug)]
 pub struct Previous {
     /// The record.
     pub record: Owned,
+}
+
+/// Extents that nothing refers to any more after a change, unless it is undone.
+#[derive(Clone, Copy, Debug, Default)]
+#[must_use = "extents that are not given back stay for ever"]
+pub struct Remains {
+    key: Option<LongKey>,
+    value: Option<LongKey>,
+}
+
+impl Remains {
+    fn of_value(record: &Record<'_>) -> Self {
+        match record.value {
+            Value::Inline(_) => Self::default(),
+            Value::Extent { extent, len } => {
+                Self { key: None, value: Some(LongKey { extent, len }) }
+            }
+        }
+    }
 }
 
 impl Forest {
@@ -42,14 +60,43 @@ impl Forest {
     /// Makes room for a record and returns its place. Splits what is full; after `Ok`, a
     /// [`Forest::write`] of this key and length at that place cannot fail.
     pub fn make_place(&mut self, tree: TreeId, key: &[u8], value_len: usize) -> Result<Place> {
+        let place = self.with(|forest| forest.place(tree, key))?;
+        self.make_room(tree, key, value_len, place)
+    }
+
+    /// The same, for a key whose `place` is known.
+    pub fn make_room(
+        &mut self,
+        tree: TreeId,
+        key: &[u8],
+        value_len: usize,
+        mut place: Place,
+    ) -> Result<Place> {
         loop {
-            let place = self.with(|forest| forest.place(tree, key))?;
             let size = stored_size(key, value_len, place.stripped);
             if self.with(|forest| forest.has_room(place, size))? {
                 return Ok(place);
             }
             self.grow(tree, key, 0)?;
+            place = self.with(|forest| forest.place(tree, key))?;
         }
+    }
+
+    /// The version of the record at `place`, if there is one.
+    pub fn version(&self, place: Place) -> Result<Option<u64>, Miss> {
+        match place.exact {
+            true => {
+                let page = self.cache.page(place.frame, place.page)?;
+                Ok(Some(Record::read(page, place.slot).version))
+            }
+            false => Ok(None),
+        }
+    }
+
+    /// The value of the record at `place`, which is exact.
+    pub fn value_at(&self, place: Place) -> Result<&[u8], Miss> {
+        let page = self.cache.page(place.frame, place.page)?;
+        self.reader().value(Record::read(page, place.slot).value)
     }
 
     fn has_room(&self, place: Place, size: usize) -> Result<bool, Miss> {
@@ -61,7 +108,7 @@ impl Forest {
     }
 
     /// Writes a record at a place that [`Forest::make_place`] gave. The extents of the record
-    /// it replaces stay until [`Forest::forget`].
+    /// it replaces stay until [`Forest::give_back`].
     pub fn write(
         &mut self,
         tree: TreeId,
@@ -69,17 +116,20 @@ impl Forest {
         key: &[u8],
         value: &[u8],
         version: u64,
-    ) -> Result<Option<Previous>, Miss> {
-        let previous = match place.exact {
-            true => Some(self.previous(place, key)?),
-            false => None,
-        };
-        let long = match &previous {
-            Some(previous) => previous.record.long,
-            None if is_long(key.len()) => {
-                Some(LongKey { extent: self.cache.create_extent(key), len: key.len() as u32 })
+    ) -> Result<Remains, Miss> {
+        let (long, remains) = match place.exact {
+            true => {
+                let page = self.cache.page(place.frame, place.page)?;
+                let old = Record::read(page, place.slot);
+                (old.long, Remains::of_value(&old))
             }
-            None => None,
+            false => {
+                let long = is_long(key.len()).then(|| LongKey {
+                    extent: self.cache.create_extent(key),
+                    len: key.len() as u32,
+                });
+                (long, Remains::default())
+            }
         };
         let stored = match value_moves(key.len(), value.len()) {
             true => {
@@ -89,7 +139,7 @@ impl Forest {
         };
         let record = Record { version, suffix: suffix(key, place.stripped), long, value: stored };
         self.store(tree, place, &record)?;
-        Ok(previous)
+        Ok(remains)
     }
 
     fn store(&mut self, tree: TreeId, place: Place, record: &Record<'_>) -> Result<(), Miss> {
@@ -109,31 +159,31 @@ impl Forest {
         Ok(())
     }
 
-    fn previous(&self, place: Place, key: &[u8]) -> Result<Previous, Miss> {
+    /// The record at `place`, which is exact, to bring it back later.
+    pub fn previous(&self, place: Place, key: &[u8]) -> Result<Previous, Miss> {
         let page = self.cache.page(place.frame, place.page)?;
         let prefix = &key[..place.stripped - page.prefix_len()];
         Ok(Previous { record: Owned::take(page, place.slot, prefix) })
     }
 
-    /// Removes the record at `place`, which is exact.
-    pub fn erase(&mut self, tree: TreeId, place: Place, key: &[u8]) -> Result<Previous, Miss> {
-        let previous = self.previous(place, key)?;
+    /// Removes the record at `place`, which is exact. Its extents stay until
+    /// [`Forest::give_back`].
+    pub fn erase(&mut self, tree: TreeId, place: Place) -> Result<Remains, Miss> {
+        let record = Record::read(self.cache.page(place.frame, place.page)?, place.slot);
+        let remains = Remains { key: record.long, ..Remains::of_value(&record) };
         self.cache.page_mut(place.frame, place.page)?.remove(place.slot);
         let meta = &mut self.cache.frame_mut(place.frame)?.meta;
         meta.live = meta.live.saturating_sub(1);
         if let Some(root) = self.roots.get_mut(&tree) {
             root.records = root.records.saturating_sub(1);
         }
-        Ok(previous)
+        Ok(remains)
     }
 
-    /// Gives back what a replaced (`key_stays`) or removed record left behind.
-    pub fn forget(&mut self, previous: &Previous, key_stays: bool) {
-        if let Some((extent, len)) = previous.record.extent {
-            self.cache.drop_extent(extent, len);
-        }
-        if let Some(long) = previous.record.long.filter(|_| !key_stays) {
-            self.cache.drop_extent(long.extent, long.len);
+    /// Gives back what a change that is certain left behind.
+    pub fn give_back(&mut self, remains: Remains) {
+        for extent in remains.value.into_iter().chain(remains.key) {
+            self.cache.drop_extent(extent.extent, extent.len);
         }
     }
 
@@ -145,23 +195,26 @@ impl Forest {
         previous: Option<Previous>,
     ) -> Result<()> {
         let place = self.with(|forest| forest.place(tree, key))?;
-        let written = self.settle(|forest| forest.previous(place, key))?;
-        match previous {
-            None => {
-                self.settle(|forest| forest.erase(tree, place, key))?;
-                self.forget(&written, false);
-            }
-            Some(previous) => {
-                self.restore(tree, key, &previous)?;
-                self.forget(&written, true);
-            }
-        }
+        let Some(mut previous) = previous else {
+            let remains = self.settle(|forest| forest.erase(tree, place))?;
+            self.give_back(remains);
+            return Ok(());
+        };
+        let (long, remains) = self.with(|forest| {
+            let page = forest.cache.page(place.frame, place.page)?;
+            let written = Record::read(page, place.slot);
+            Ok((written.long, Remains::of_value(&written)))
+        })?;
+        // A long key that moved to another prefix and back has another extent now.
+        previous.record.long = long;
+        self.restore(tree, key, &previous)?;
+        self.give_back(remains);
         Ok(())
     }
 
     /// Undoes a removal of `key`.
-    pub fn undo_erase(&mut self, tree: TreeId, key: &[u8], previous: Previous) -> Result<()> {
-        self.restore(tree, key, &previous)
+    pub fn undo_erase(&mut self, tree: TreeId, key: &[u8], previous: &Previous) -> Result<()> {
+        self.restore(tree, key, previous)
     }
 
     fn restore(&mut self, tree: TreeId, key: &[u8], previous: &Previous) -> Result<()> {
@@ -202,32 +255,4 @@ fn stored_size(key: &[u8], value_len: usize, stripped: usize) -> usize {
 pub(super) fn crossing_size(key: &[u8], stripped: usize) -> usize {
     let long = is_long(key.len()).then_some(LongKey { extent: 0, len: 0 });
     Record { version: 0, suffix: suffix(key, stripped), long, value: Value::Inline(&[0; 4]) }.size()
-}
-
-impl Forest {
-    /// Temporary: replaced when relocate is merged.
-    pub fn remove_tree(&mut self, tree: TreeId) -> Result<u64> {
-        let mut count = 0;
-        loop {
-            let found = self.with(|forest| {
-                let mut cursor = forest.reader().seek(tree, b"", false)?;
-                let Some(entry) = forest.reader().entry(&mut cursor)? else { return Ok(None) };
-                let mut key = alloc::vec::Vec::new();
-                entry.key(&forest.cache, &mut key)?;
-                Ok(Some(key))
-            })?;
-            let Some(key) = found else { break };
-            let place = self.with(|forest| forest.place(tree, &key))?;
-            let gone = self.settle(|forest| forest.erase(tree, place, &key))?;
-            self.forget(&gone, false);
-            self.shrink(tree, &key)?;
-            count += 1;
-        }
-        let root = self.roots.get(&tree).map(|root| root.frame);
-        if let Some(frame) = root {
-            self.settle(|forest| forest.cache.drop_frame(frame))?;
-            self.roots.remove(&tree);
-        }
-        Ok(count)
-    }
 }

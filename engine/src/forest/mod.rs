@@ -12,6 +12,7 @@ mod cursor;
 mod lob;
 mod merge;
 mod reader;
+mod relocate_slow;
 mod roots;
 mod route;
 mod spill;
@@ -21,7 +22,7 @@ use crate::cache::Cache;
 use crate::error::Result;
 use crate::node::Miss;
 
-pub use change::{Place, Previous};
+pub use change::{Place, Previous, Remains};
 pub use check::{Census, Checker};
 pub use cursor::{Cursor, Entry};
 pub use reader::{Pages, Reader};

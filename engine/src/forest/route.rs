@@ -94,7 +94,7 @@ impl<'a, P: Pages> Reader<'a, P> {
         mut visit: impl FnMut(Step),
     ) -> Result<Reached<'a, 'k>, Miss> {
         let Some(root) = self.roots.get(&tree) else {
-            return Err(Miss::Broken { frame: 0, why: "the tree has no root" });
+            return Err(Miss::NoTree);
         };
         let mut frame = root.frame;
         let mut level = root.level;

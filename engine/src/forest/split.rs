@@ -30,10 +30,7 @@ pub(super) enum Outcome {
 impl Forest {
     /// Makes one structure change that brings room at `key` on `level` nearer.
     pub(super) fn grow(&mut self, tree: TreeId, key: &[u8], level: u8) -> Result<()> {
-        if self.cache.next_ids().0 >= MAX_FRAMES - 2 * u32::from(MAX_LEVELS) {
-            let limit = u64::from(MAX_FRAMES);
-            return Err(Error::QuotaExceeded { what: "frames", limit });
-        }
+        self.check_frames()?;
         let mut level = level;
         loop {
             let path = self.with(|forest| forest.descend(tree, key))?;
@@ -51,6 +48,15 @@ impl Forest {
             // The parent has no room for another crossing: make that first.
             level += 1;
         }
+    }
+
+    /// Checks that one more operation may create frames.
+    fn check_frames(&self) -> Result<()> {
+        if self.cache.next_ids().0 >= MAX_FRAMES - 2 * u32::from(MAX_LEVELS) {
+            let limit = u64::from(MAX_FRAMES);
+            return Err(Error::QuotaExceeded { what: "frames", limit });
+        }
+        Ok(())
     }
 
     /// Splits the page of `path` on `level` in two within its frame.
@@ -172,7 +178,11 @@ impl Forest {
     }
 
     /// Creates a tree of one empty page.
+    ///
+    /// # Errors
+    /// `QuotaExceeded` if the store has had all the frames it may have.
     pub fn create_tree(&mut self, tree: TreeId) -> Result<()> {
+        self.check_frames()?;
         self.settle(|forest| {
             let frame = forest.cache.create_frame(tree, 0);
             let head = Head {

@@ -17,7 +17,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use ops::{OpRef, OpsIter, OpsView, check_ops, encode_list, encoded_len};
+pub use ops::{OpRef, OpsIter, OpsView, check_ops, encode_list, encoded_len, overlap, record_len};
 pub use record::{Bad, Body, HEADER_BYTES, RECORD_ALIGN, RecordView};
 pub use replay::Recovery;
 pub use state::LogState;

@@ -15,7 +15,7 @@ use super::state::LogState;
 use crate::device::LogDevice;
 use crate::error::{Error, Result};
 use crate::ids::{Lsn, RecordVersion, StoreId};
-use crate::limits::{LSN_STRIDE, MAX_LSN, MAX_TRANSFER_BYTES};
+use crate::limits::{LSN_STRIDE, MAX_LSN, MAX_RECORD_BYTES, MAX_TRANSFER_BYTES};
 
 /// What a log did since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -131,15 +131,19 @@ impl Log {
         self.append(len, &NewBody::Ops(ops))
     }
 
-    /// Gets everything ready for [`Log::append_ops`] of exactly these operations and returns
-    /// the position their record will have, so that changes can be stamped before it is written.
+    /// Gets room for one record of up to `bytes` ready and returns the position that the next
+    /// [`Log::append_ops`] of no more bytes will have, so that changes can be stamped with it
+    /// before it is known what will be written.
     ///
     /// # Errors
-    /// Those of [`Log::append_ops`]; nothing of the operations was written.
-    pub fn prepare_ops(&mut self, ops: &[OpRef<'_>]) -> Result<Lsn> {
-        let len = ops::check_ops(ops)?;
+    /// `WalRecordTooLarge`: nothing changed. `InvalidArgument` on a sealed log. A device
+    /// failure: the log is poisoned.
+    pub fn prepare(&mut self, bytes: usize) -> Result<Lsn> {
+        if bytes > MAX_RECORD_BYTES {
+            return Err(Error::WalRecordTooLarge { bytes, maximum: MAX_RECORD_BYTES });
+        }
         self.check_open()?;
-        self.make_room(len)?;
+        self.make_room(bytes)?;
         Ok(self.end)
     }
 

@@ -37,6 +37,8 @@ pub enum Miss {
         /// Which extent.
         extent: u64,
     },
+    /// Nothing that could be loaded: there is no such tree.
+    NoTree,
     /// Nothing that could be loaded: what leads here contradicts itself.
     Broken {
         /// The frame where that shows.

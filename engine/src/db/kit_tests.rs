@@ -1,0 +1,249 @@
+//! What the tests of batches and trees share: randomness, devices that fail, whole contents.
+
+use alloc::format;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicI64, Ordering};
+
+use super::{DB, Options, RangeEntry, Tree};
+use crate::device::{
+    BlobEntry, BlobOp, BlobStore, LogBounds, LogDevice, MemoryBlobStore, MemoryLog, StoreUsage,
+};
+use crate::error::{Corruption, Error, IoError, IoErrorKind, Result};
+use crate::geometry::Geometry;
+use crate::ids::{BlobId, Lsn, StoreId, Ticket};
+
+/// A small generator (xorshift64*), so that a seed names a case.
+pub(super) struct Random(pub u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % bound
+    }
+
+    /// A key of a small file system: few directories, so that prefixes hold many of them, and
+    /// now and then a key that does not fit a page, or odd bytes.
+    pub fn key(&mut self) -> Vec<u8> {
+        let dir = self.dir();
+        let file = self.below(400);
+        let mut key = match self.below(12) {
+            0 => [dir.as_slice(), "l".repeat(1000 + file).as_bytes()].concat(),
+            1 => [dir.as_slice(), &[0xff, file as u8]].concat(),
+            2 => dir,
+            _ => [dir.as_slice(), format!("file-{file:05}").as_bytes()].concat(),
+        };
+        if self.below(40) == 0 {
+            key.push(0);
+        }
+        key
+    }
+
+    /// What many keys start with.
+    pub fn dir(&mut self) -> Vec<u8> {
+        let (a, b) = (self.below(6), self.below(5));
+        match self.below(5) {
+            0 => format!("d{a}/").into(),
+            1 => format!("d{a}/{}", "deep/".repeat(60)).into(),
+            _ => format!("d{a}/e{b}/").into(),
+        }
+    }
+
+    pub fn value(&mut self) -> Vec<u8> {
+        let len = match self.below(12) {
+            0 => self.below(6000),
+            1 => self.below(1100),
+            _ => self.below(90),
+        };
+        alloc::vec![self.below(256) as u8; len]
+    }
+}
+
+/// A store in memory whose reads fail from the n-th on.
+pub(super) struct Faulty {
+    store: MemoryBlobStore,
+    left: AtomicI64,
+}
+
+/// A log in memory whose appends and syncs fail from the n-th on.
+#[derive(Default)]
+pub(super) struct FaultyLog {
+    log: MemoryLog,
+    left: AtomicI64,
+}
+
+const NEVER: i64 = i64::MAX;
+
+fn failure(call: &str) -> Error {
+    IoError::new(IoErrorKind::Device, call, "the test said so").into()
+}
+
+/// Counts a call down; fails at zero.
+fn count(left: &AtomicI64, call: &str) -> Result<()> {
+    match left.load(Ordering::Relaxed) {
+        NEVER => return Ok(()),
+        0 => return Err(failure(call)),
+        _ => {}
+    }
+    left.fetch_sub(1, Ordering::Relaxed);
+    Ok(())
+}
+
+impl Faulty {
+    pub fn new(frame: u32) -> Arc<Self> {
+        let store = MemoryBlobStore::new(Geometry::new(frame).unwrap(), [7; 16]);
+        Arc::new(Self { store, left: AtomicI64::new(NEVER) })
+    }
+
+    /// The next `after` reads work, and then none.
+    pub fn fail_after(&self, after: i64) {
+        self.left.store(after, Ordering::Relaxed);
+    }
+
+    pub fn heal(&self) {
+        self.left.store(NEVER, Ordering::Relaxed);
+    }
+}
+
+impl FaultyLog {
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self { log: MemoryLog::new(), left: AtomicI64::new(NEVER) })
+    }
+
+    /// The next `after` appends and syncs work, and then none.
+    pub fn fail_after(&self, after: i64) {
+        self.left.store(after, Ordering::Relaxed);
+    }
+
+    pub fn heal(&self) {
+        self.left.store(NEVER, Ordering::Relaxed);
+    }
+}
+
+impl BlobStore for Faulty {
+    fn geometry(&self) -> Geometry {
+        self.store.geometry()
+    }
+    fn store_id(&self) -> StoreId {
+        self.store.store_id()
+    }
+    fn root(&self) -> Result<Vec<u8>> {
+        self.store.root()
+    }
+    fn entry(&self, blob: BlobId) -> Result<Option<BlobEntry>> {
+        self.store.entry(blob)
+    }
+    fn list(&self, after: Option<BlobId>, limit: usize) -> Result<Vec<BlobId>> {
+        self.store.list(after, limit)
+    }
+    fn read(&self, blob: BlobId, first: u32, buf: &mut [u8]) -> Result<()> {
+        count(&self.left, "read")?;
+        self.store.read(blob, first, buf)
+    }
+    fn read_staged(&self, ticket: Ticket, buf: &mut [u8]) -> Result<()> {
+        count(&self.left, "read")?;
+        self.store.read_staged(ticket, buf)
+    }
+    fn stage(&self, pages: &[u8], tickets: &mut Vec<Ticket>) -> Result<()> {
+        self.store.stage(pages, tickets)
+    }
+    fn release(&self, tickets: &[Ticket]) -> Result<()> {
+        self.store.release(tickets)
+    }
+    fn publish(&self, ops: &[BlobOp], root: &[u8]) -> Result<()> {
+        self.store.publish(ops, root)
+    }
+    fn discard(&self) -> Result<()> {
+        self.store.discard()
+    }
+    fn usage(&self) -> Result<StoreUsage> {
+        self.store.usage()
+    }
+    fn audit(
+        &self,
+        found: &mut dyn FnMut(Corruption),
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<()> {
+        self.store.audit(found, progress)
+    }
+}
+
+impl LogDevice for FaultyLog {
+    fn bounds(&self) -> Result<LogBounds> {
+        self.log.bounds()
+    }
+    fn append(&self, at: Lsn, bytes: &[u8]) -> Result<()> {
+        count(&self.left, "append log")?;
+        self.log.append(at, bytes)
+    }
+    fn read(&self, at: Lsn, buf: &mut [u8]) -> Result<usize> {
+        self.log.read(at, buf)
+    }
+    fn sync(&self) -> Result<()> {
+        count(&self.left, "sync log")?;
+        self.log.sync()
+    }
+    fn truncate(&self, before: Lsn) -> Result<()> {
+        self.log.truncate(before)
+    }
+    fn reset(&self, at: Lsn) -> Result<()> {
+        self.log.reset(at)
+    }
+    fn allocated(&self) -> Result<u64> {
+        self.log.allocated()
+    }
+}
+
+/// A store with both devices, to be opened again and again.
+pub(super) struct Devices {
+    pub blobs: Arc<Faulty>,
+    pub log: Arc<FaultyLog>,
+    pub options: Options,
+}
+
+impl Devices {
+    /// Small frames, a small cache, a small log budget.
+    pub fn new() -> Self {
+        let options = Options { cache_bytes: 300_000, log_budget: 200_000, ..Options::default() };
+        Self { blobs: Faulty::new(16 * 1024), log: FaultyLog::new(), options }
+    }
+
+    pub fn tree(&self) -> Tree {
+        self.ready();
+        let (blobs, log) = (self.blobs.clone(), self.log.clone());
+        Tree::open_with_devices(blobs, Some(log), self.options.clone()).unwrap()
+    }
+
+    pub fn db(&self) -> DB {
+        self.ready();
+        let (blobs, log) = (self.blobs.clone(), self.log.clone());
+        DB::open_with_devices(blobs, Some(log), self.options.clone()).unwrap()
+    }
+
+    fn ready(&self) {
+        self.blobs.heal();
+        self.log.heal();
+        self.blobs.discard().unwrap();
+    }
+}
+
+/// Every key with its value and version.
+pub(super) fn dump(tree: &Tree) -> Vec<(Vec<u8>, Vec<u8>, u64)> {
+    let entries = tree.range().into_iter().map(|entry| match entry.unwrap() {
+        RangeEntry::Key { key, value, version } => (key, value, version.as_u64()),
+        RangeEntry::CommonPrefix(_) => panic!("a roll-up without a delimiter"),
+    });
+    entries.collect()
+}
+
+/// Fails with the damage if there is any.
+pub(super) fn assert_clean(report: Result<super::VerifyReport>, when: &str) {
+    let damage = report.unwrap().damage;
+    assert!(damage.is_empty(), "{when}: {damage:?}");
+}

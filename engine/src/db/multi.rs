@@ -1,0 +1,285 @@
+//! The handle of a store with many named trees.
+//!
+//! Owns: what creates, drops and finds trees by name. Never does: touch records by another way
+//! than a batch.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::batch::DBAtomicBatch;
+use super::catalog::{Catalog, NEXT_KEY, check_name};
+use super::core::Core;
+use super::options::Options;
+use super::stats::{DBStats, VacuumStats, VerifyReport};
+use super::tree::{Shared, Tree};
+use super::write::Failed;
+use crate::device::{BlobStore, LogDevice, MemoryBlobStore};
+use crate::error::{AtomicErrorKind, Corruption, CorruptionClass, Error, Result};
+use crate::geometry::Geometry;
+use crate::ids::{CATALOG_TREE, FIRST_SYSTEM_TREE, STANDALONE_TREE, TreeId};
+use crate::sync::RwLock;
+use crate::txn::{Expect, Request};
+
+/// A store of named trees that share one log, one cache and one checkpoint, and whose records
+/// can change together.
+///
+/// Handles are cheap to clone. Names are any UTF-8 of 1 to 1024 bytes that does not start with a
+/// NUL byte. Beside them the store has one tree without a name, the one that
+/// [`Tree::open_with_devices`] opens: a store that was written through that handle can be opened
+/// as a database and the other way round, see [`DB::unnamed_tree`].
+#[derive(Clone)]
+pub struct DB {
+    pub(super) shared: Arc<Shared>,
+}
+
+impl DB {
+    /// Opens the store on these devices and replays its log into memory. `log` is `None` only
+    /// for stores that need not survive. A new store is one whose devices are both empty.
+    ///
+    /// # Errors
+    /// Those of [`Tree::open_with_devices`], and `Corrupt` of class catalog.
+    pub fn open_with_devices(
+        blobs: Arc<dyn BlobStore>,
+        log: Option<Arc<dyn LogDevice>>,
+        options: Options,
+    ) -> Result<Self> {
+        let mut core = Core::open(blobs, log, options.clone())?;
+        core.catalog = Catalog::load(&mut core.forest)?;
+        core.after_read();
+        Ok(Self { shared: Arc::new(Shared { core: RwLock::new(core), options }) })
+    }
+
+    /// A store in memory with default settings.
+    ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// let files = db.create_tree("files")?;
+    /// let applied = db.atomic(|batch| {
+    ///     batch.assert_absent("files", b"a");
+    ///     batch.put("files", b"a", b"1");
+    /// })?;
+    /// assert!(applied);
+    /// assert_eq!(files.get(b"a")?.as_deref(), Some(&b"1"[..]));
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    pub fn memory() -> Result<Self> {
+        let blobs = MemoryBlobStore::new(Geometry::default(), [0; 16]);
+        Self::open_with_devices(Arc::new(blobs), None, Options::default())
+    }
+
+    fn handle(&self, tree: TreeId) -> Tree {
+        Tree { shared: Arc::clone(&self.shared), tree, standalone: false }
+    }
+
+    /// The tree without a name. It cannot be dropped, is not listed, and batches of the database
+    /// cannot name it.
+    pub fn unnamed_tree(&self) -> Tree {
+        self.handle(STANDALONE_TREE)
+    }
+
+    /// Creates an empty tree.
+    ///
+    /// # Errors
+    /// `InvalidTreeName`, `TreeExists`, `QuotaExceeded` for more trees than a store may have,
+    /// all before any change; `ReadOnly`, `Poisoned`, failures of the devices.
+    pub fn create_tree(&self, name: &str) -> Result<Tree> {
+        check_name(name)?;
+        let mut core = self.shared.core.write();
+        match core.catalog.names.contains_key(name) {
+            true => Err(Error::TreeExists { name: name.into() }),
+            false => create(&mut core, name).map(|tree| self.handle(tree)),
+        }
+    }
+
+    /// The tree of this name.
+    ///
+    /// # Errors
+    /// `TreeNotFound`; `Corrupt` if the catalog names a tree that does not exist.
+    pub fn open_tree(&self, name: &str) -> Result<Tree> {
+        find(&self.shared.core.read(), name).map(|tree| self.handle(tree))
+    }
+
+    /// The tree of this name, created if there is none.
+    ///
+    /// # Errors
+    /// Those of [`DB::create_tree`] but `TreeExists`; `Corrupt` if the catalog names a tree that
+    /// does not exist.
+    pub fn open_or_create_tree(&self, name: &str) -> Result<Tree> {
+        check_name(name)?;
+        let mut core = self.shared.core.write();
+        match find(&core, name) {
+            Err(Error::TreeNotFound { .. }) => create(&mut core, name),
+            found => found,
+        }
+        .map(|tree| self.handle(tree))
+    }
+
+    /// The names of all trees, in byte order.
+    ///
+    /// # Errors
+    /// None at present; a store that has to be asked may fail.
+    pub fn list_trees(&self) -> Result<Vec<String>> {
+        Ok(self.shared.core.read().catalog.names.keys().cloned().collect())
+    }
+
+    /// Removes a tree and all it holds. Handles of it answer `TreeDropped` from now on; a new
+    /// tree of the same name is another tree. Takes time in proportion to the tree.
+    ///
+    /// # Errors
+    /// `TreeNotFound`; `ReadOnly`, `Poisoned`, failures of the devices.
+    pub fn drop_tree(&self, name: &str) -> Result<()> {
+        let mut core = self.shared.core.write();
+        core.check_writable()?;
+        let tree = find(&core, name)?;
+        let key = name.as_bytes();
+        let dropped = core.batch(&[
+            Request::Delete { tree: CATALOG_TREE, key, when: Expect::Anything },
+            Request::DropTree { tree },
+        ]);
+        if !core.forest.roots.contains_key(&tree) {
+            core.catalog.names.remove(name);
+        }
+        dropped?;
+        Ok(())
+    }
+
+    /// Applies a batch over several trees as one log record: all of it, or nothing; `false` if a
+    /// guard did not hold. See [`Tree::atomic`].
+    ///
+    /// # Errors
+    /// `Atomic`, which says whether the batch may have taken effect, with the reason inside:
+    /// those of [`Tree::atomic`], and `TreeNotFound` for a name that no tree has.
+    pub fn atomic(&self, fill: impl FnOnce(&mut DBAtomicBatch)) -> Result<bool> {
+        let mut batch = DBAtomicBatch::default();
+        fill(&mut batch);
+        if batch.is_empty() {
+            return Ok(true);
+        }
+        self.apply(&batch).map_err(|failed| {
+            let kind = match failed.unknown {
+                true => AtomicErrorKind::OutcomeUnknown,
+                false => AtomicErrorKind::DefinitelyNotApplied,
+            };
+            Error::Atomic { kind, source: Box::new(failed.error) }
+        })
+    }
+
+    fn apply(&self, batch: &DBAtomicBatch) -> Result<bool, Failed> {
+        let mut core = self.shared.core.write();
+        let mut trees = alloc::vec![STANDALONE_TREE; batch.names().len()];
+        for (name, &number) in batch.names() {
+            trees[number] = find(&core, name)?;
+        }
+        Ok(core.batch(&batch.requests(&trees))?.is_some())
+    }
+
+    /// Makes everything written so far part of the published state and shortens the log.
+    ///
+    /// # Errors
+    /// `ReadOnly`, `Poisoned`, failures of the devices. Nothing is lost by a failure.
+    pub fn checkpoint(&self) -> Result<()> {
+        self.shared.core.write().checkpoint()
+    }
+
+    /// Repacks thin pages and frames of every tree, then checkpoints.
+    ///
+    /// # Errors
+    /// Those of [`DB::checkpoint`].
+    pub fn compact(&self) -> Result<()> {
+        self.shared.core.write().compact(None)
+    }
+
+    /// Does about `budget` pages of maintenance: checkpoint, then compaction. `true` if there is
+    /// more to do at once.
+    ///
+    /// # Errors
+    /// Those of [`DB::checkpoint`].
+    pub fn maintain(&self, budget: usize) -> Result<bool> {
+        self.shared.core.write().maintain(budget)
+    }
+
+    /// See [`Tree::gc`].
+    ///
+    /// # Errors
+    /// `Corrupt` if the store is damaged; else those of [`DB::checkpoint`].
+    pub fn gc(&self) -> Result<usize> {
+        self.shared.core.write().gc()
+    }
+
+    /// See [`Tree::vacuum`].
+    ///
+    /// # Errors
+    /// Those of [`DB::gc`].
+    pub fn vacuum(&self) -> Result<VacuumStats> {
+        self.shared.core.write().vacuum()
+    }
+
+    /// Makes everything written so far durable against loss of power.
+    ///
+    /// # Errors
+    /// `Poisoned`, failures of the device.
+    pub fn sync(&self) -> Result<()> {
+        self.shared.core.write().sync()
+    }
+
+    /// Checks everything, the catalog included; see [`Tree::verify`].
+    ///
+    /// # Errors
+    /// Only failures of the device; damage is in the report.
+    pub fn verify(&self) -> Result<VerifyReport> {
+        super::verify::run(&mut self.shared.core.write(), &mut |_, _| {})
+    }
+
+    /// Figures of the store and of each tree; cheap, never reads the device.
+    ///
+    /// # Errors
+    /// Failures of a remote store to answer.
+    pub fn stats(&self) -> Result<DBStats> {
+        super::stats::collect_all(&self.shared.core.read())
+    }
+
+    /// The settings the store was opened with.
+    pub fn options(&self) -> &Options {
+        &self.shared.options
+    }
+}
+
+/// The id of the tree of this name.
+fn find(core: &Core, name: &str) -> Result<TreeId> {
+    match core.catalog.names.get(name) {
+        Some(tree) if core.forest.roots.contains_key(tree) => Ok(*tree),
+        Some(_) => {
+            let why = "the catalog names a tree that does not exist";
+            Err(Corruption::new(CorruptionClass::Catalog, why).into())
+        }
+        None => Err(Error::TreeNotFound { name: name.into() }),
+    }
+}
+
+/// Creates a tree whose name is free.
+fn create(core: &mut Core, name: &str) -> Result<TreeId> {
+    core.check_writable()?;
+    let tree = core.catalog.next;
+    if tree >= FIRST_SYSTEM_TREE {
+        let limit = u64::from(FIRST_SYSTEM_TREE);
+        return Err(Error::QuotaExceeded { what: "trees ever created", limit });
+    }
+    let (id, next) = (tree.to_le_bytes(), (tree + 1).to_le_bytes());
+    let put = |key, value| Request::Put { tree: CATALOG_TREE, key, value, when: Expect::Anything };
+    let requests = [
+        Request::CreateTree { tree: CATALOG_TREE },
+        Request::CreateTree { tree },
+        put(name.as_bytes(), &id),
+        put(NEXT_KEY, &next),
+    ];
+    let known = usize::from(core.forest.roots.contains_key(&CATALOG_TREE));
+    let created = core.batch(&requests[known..]);
+    if core.forest.roots.contains_key(&tree) {
+        core.catalog.names.insert(name.into(), tree);
+        core.catalog.next = tree + 1;
+    }
+    created?;
+    Ok(tree)
+}
