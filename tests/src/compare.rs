@@ -104,9 +104,7 @@ impl Pair<'_> {
         let tree = if let Op::InTree { tree, .. } = op { tree.as_str() } else { "" };
         let pairs = expected.sightings(op).into_iter().zip(answered.sightings(op));
         for ((key, write), (_, version)) in pairs {
-            self.versions
-                .observe(write, version)
-                .map_err(|why| format!("{}: {why}", show(key)))?;
+            self.versions.observe(write, version).map_err(|why| format!("{}: {why}", show(key)))?;
             self.versions.remember(tree, key, write, version);
         }
         Ok(())

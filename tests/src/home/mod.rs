@@ -16,8 +16,8 @@ use crate::script::{Kind, Op};
 
 pub use component::StoreHome;
 pub use devices::{memory_devices, simulated};
-pub use files::{FileSettings, open_files};
-pub use tree::{TreeHome, fill, run_on_tree};
+pub use files::{FileSettings, open_database, open_files};
+pub use tree::{Opened, TreeHome, is_answer, run_on_tree};
 pub use web::WebHome;
 
 /// A place where the engine runs.

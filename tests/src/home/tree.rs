@@ -3,22 +3,35 @@
 //! Owns: how a script's operation becomes a call of [`Tree`], and the snapshots that a script
 //! holds. Never does: know which devices lie below; the caller hands in how to open.
 
+use std::collections::BTreeMap;
+
 use holt_engine::db::{
-    AtomicBatch, KeyRangeEntry, RangeEntry, ScanPage, Snapshot, Tree, TreeStats, View,
+    AtomicBatch, DB, DBAtomicBatch, KeyRangeEntry, PutOutcome, RangeEntry, ScanPage, Snapshot,
+    Tree, TreeStats, VerifyReport, View,
 };
-use holt_engine::error::Result;
+use holt_engine::error::{Error, Result};
+use holt_engine::ids::RecordVersion;
 
 use super::{Home, not_here};
 use crate::model::{Entry, Outcome, code};
-use crate::script::{Change, How, Kind, Op, Read, SLOTS, Scan, Start};
+use crate::script::{Bytes, Change, Expect, How, Kind, Op, Read, SLOTS, Scan, Start};
 
 /// What a tree in this process has.
-const SUPPORTED: &[Kind] = &[
+const TREE: &[Kind] = &[
     Kind::Get,
     Kind::GetRecord,
     Kind::Put,
+    Kind::Insert,
     Kind::Delete,
+    Kind::Remove,
+    Kind::PutIfAbsent,
+    Kind::PutMany,
+    Kind::PutManyIfAbsent,
+    Kind::CompareAndPut,
+    Kind::DeleteIfVersion,
     Kind::Rename,
+    Kind::RenamePrefix,
+    Kind::DeletePrefix,
     Kind::Page,
     Kind::Iterate,
     Kind::ScanRecords,
@@ -26,8 +39,18 @@ const SUPPORTED: &[Kind] = &[
     Kind::StartAfter,
     Kind::Delimiter,
     Kind::Atomic,
+    Kind::Txn,
     Kind::BatchPut,
     Kind::BatchDelete,
+    Kind::BatchPutIfAbsent,
+    Kind::BatchCompareAndPut,
+    Kind::BatchDeleteIfVersion,
+    Kind::AssertVersion,
+    Kind::AssertAbsent,
+    Kind::AssertPrefixEmpty,
+    Kind::BatchRename,
+    Kind::BatchRenamePrefix,
+    Kind::BatchDeletePrefix,
     Kind::View,
     Kind::Snapshot,
     Kind::SnapshotDrop,
@@ -36,38 +59,97 @@ const SUPPORTED: &[Kind] = &[
     Kind::Compact,
     Kind::Maintain,
     Kind::Sync,
+    Kind::Gc,
+    Kind::Vacuum,
     Kind::Verify,
-    Kind::Reopen,
 ];
 
-type Open = Box<dyn FnMut() -> Result<Tree>>;
+/// What a database has beside it.
+const NAMED_TREES: &[Kind] = &[
+    Kind::CreateTree,
+    Kind::OpenTree,
+    Kind::OpenOrCreateTree,
+    Kind::DropTree,
+    Kind::ListTrees,
+    Kind::InTree,
+    Kind::AcrossTrees,
+];
 
-/// A tree and the way to open it again.
+/// An open store: a tree, which is the one that scripts are about, or a database with it.
+pub struct Opened {
+    tree: Tree,
+    db: Option<DB>,
+}
+
+impl From<Tree> for Opened {
+    fn from(tree: Tree) -> Self {
+        Self { tree, db: None }
+    }
+}
+
+impl From<DB> for Opened {
+    fn from(db: DB) -> Self {
+        Self { tree: db.unnamed_tree(), db: Some(db) }
+    }
+}
+
+type Open = Box<dyn FnMut() -> Result<Opened>>;
+
+/// A store in this process and the way to open it again.
 pub struct TreeHome {
     name: String,
-    tree: Option<Tree>,
-    /// `None` for a tree that lives and dies in memory.
+    opened: Option<Opened>,
+    /// `None` for a store that lives and dies in memory.
     open: Option<Open>,
+    /// Whether the store is a database.
+    is_db: bool,
     slots: [Option<Snapshot>; SLOTS],
+    handles: BTreeMap<String, Tree>,
 }
 
 impl TreeHome {
-    /// Opens a tree for the first time. `open` must give the same store each time.
-    pub fn new(name: &str, open: impl FnMut() -> Result<Tree> + 'static) -> Result<Self, String> {
-        let open: Option<Open> = Some(Box::new(open));
-        let mut home = Self { name: name.into(), tree: None, open, slots: Default::default() };
+    fn closed(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            opened: None,
+            open: None,
+            is_db: false,
+            slots: Default::default(),
+            handles: BTreeMap::new(),
+        }
+    }
+
+    /// Opens a store for the first time. `open` must give the same store each time.
+    pub fn new<T: Into<Opened>>(
+        name: &str,
+        mut open: impl FnMut() -> Result<T> + 'static,
+    ) -> Result<Self, String> {
+        let mut home = Self::closed(name);
+        home.open = Some(Box::new(move || open().map(Into::into)));
         home.reopen()?;
         Ok(home)
     }
 
-    /// A tree that cannot be opened again.
-    pub fn lasting(name: &str, tree: Tree) -> Self {
-        Self { name: name.into(), tree: Some(tree), open: None, slots: Default::default() }
+    /// A store that cannot be opened again.
+    pub fn lasting(name: &str, opened: impl Into<Opened>) -> Self {
+        let opened = opened.into();
+        Self { is_db: opened.db.is_some(), opened: Some(opened), ..Self::closed(name) }
     }
 
-    /// The open tree.
+    /// The tree that scripts are about.
     pub fn tree(&self) -> &Tree {
-        self.tree.as_ref().expect("a home holds its tree between calls")
+        &self.opened().tree
+    }
+
+    fn opened(&self) -> &Opened {
+        self.opened.as_ref().expect("a home holds its store between calls")
+    }
+
+    /// Closes the store.
+    pub fn close(&mut self) {
+        self.slots = Default::default();
+        self.handles.clear();
+        self.opened = None;
     }
 
     fn try_run(&mut self, op: &Op) -> Result<Outcome> {
@@ -90,8 +172,46 @@ impl TreeHome {
             Op::View { prefix, read } => {
                 self.tree().view(&prefix.0, |view| run_on_view(view, read))?
             }
-            other => run_on_tree(self.tree(), other)?,
+            other => match self.opened().db.clone() {
+                Some(db) => self.run_on_db(&db, other)?,
+                None => run_on_tree(self.tree(), other)?,
+            },
         })
+    }
+
+    fn run_on_db(&mut self, db: &DB, op: &Op) -> Result<Outcome> {
+        let (name, handle) = match op {
+            Op::CreateTree { name } => (name, db.create_tree(name)?),
+            Op::OpenTree { name } => (name, db.open_tree(name)?),
+            Op::OpenOrCreateTree { name } => (name, db.open_or_create_tree(name)?),
+            Op::InTree { tree, run } => {
+                let handle = match self.handles.get(tree) {
+                    Some(handle) => handle.clone(),
+                    None => db.open_tree(tree)?,
+                };
+                let outcome = run_on_tree(&handle, run);
+                self.handles.insert(tree.clone(), handle);
+                return outcome;
+            }
+            Op::DropTree { name } => return done(db.drop_tree(name)),
+            Op::ListTrees => return Ok(Outcome::Names(db.list_trees()?)),
+            Op::AcrossTrees { changes } => {
+                let fill = |batch: &mut DBAtomicBatch| {
+                    changes.iter().for_each(|(tree, change)| fill_db(batch, tree, change));
+                };
+                return Ok(Outcome::Yes(db.atomic(fill)?));
+            }
+            Op::Checkpoint => return done(db.checkpoint()),
+            Op::Compact => return done(db.compact()),
+            Op::Maintain { budget } => return done(db.maintain(*budget).map(drop)),
+            Op::Sync => return done(db.sync()),
+            Op::Gc => return Ok(collected(db.gc()?)),
+            Op::Vacuum => return done(db.vacuum().map(drop)),
+            Op::Verify => return Ok(verified(&db.verify()?)),
+            other => return run_on_tree(self.tree(), other),
+        };
+        self.handles.insert(name.clone(), handle);
+        Ok(Outcome::Done)
     }
 }
 
@@ -101,8 +221,12 @@ impl Home for TreeHome {
     }
 
     fn supports(&self) -> Vec<Kind> {
-        let lasting = self.open.is_none();
-        SUPPORTED.iter().copied().filter(|kind| !lasting || *kind != Kind::Reopen).collect()
+        let mut kinds = TREE.to_vec();
+        kinds.extend(self.open.is_some().then_some(Kind::Reopen));
+        if self.is_db {
+            kinds.extend(NAMED_TREES);
+        }
+        kinds
     }
 
     fn run(&mut self, op: &Op) -> Outcome {
@@ -110,17 +234,30 @@ impl Home for TreeHome {
     }
 
     fn reopen(&mut self) -> Result<(), String> {
-        let open = self.open.as_mut().ok_or("a tree that lives in memory ends with its handle")?;
         // The old handles must be gone first: one writer at a time.
-        self.slots = Default::default();
-        self.tree = None;
-        self.tree = Some(open().map_err(|error| format!("reopening failed: {error}"))?);
+        self.close();
+        let open = self.open.as_mut().ok_or("a store that lives in memory ends with its handle")?;
+        let opened = open().map_err(|error| format!("reopening failed: {error}"))?;
+        self.is_db = opened.db.is_some();
+        self.opened = Some(opened);
         Ok(())
     }
 
     fn stats(&mut self) -> Option<TreeStats> {
         self.tree().stats().ok()
     }
+}
+
+/// Whether an error is an answer to what was asked, and not a failure of the store.
+pub fn is_answer(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::NotFound
+            | Error::DstExists
+            | Error::GuardFailed
+            | Error::KeyTooLong { .. }
+            | Error::InvalidArgument { .. }
+    )
 }
 
 /// Runs one operation that needs no more than a tree.
@@ -131,24 +268,40 @@ pub fn run_on_tree(tree: &Tree, op: &Op) -> Result<Outcome> {
     Ok(match op {
         Op::Read(read) => run_read(tree, read)?,
         Op::Put { key, value } => done(tree.put(&key.0, &value.0))?,
+        Op::Insert { key, value } => Outcome::Value(tree.insert(&key.0, &value.0)?),
         Op::Delete { key } => Outcome::Yes(tree.delete(&key.0)?),
+        Op::Remove { key } => Outcome::Value(tree.remove(&key.0)?),
+        Op::PutIfAbsent { key, value } => Outcome::Yes(tree.put_if_absent(&key.0, &value.0)?),
+        Op::PutMany { records } => done(tree.put_many(&pairs(records)))?,
+        Op::PutManyIfAbsent { records } => {
+            let outcomes = tree.put_many_if_absent(&pairs(records))?;
+            Outcome::Each(outcomes.iter().map(|one| *one == PutOutcome::Created).collect())
+        }
+        Op::CompareAndPut { key, expect, value } => {
+            Outcome::Yes(tree.compare_and_put(&key.0, version(*expect), &value.0)?)
+        }
+        Op::DeleteIfVersion { key, expect } => {
+            Outcome::Yes(tree.delete_if_version(&key.0, version(*expect))?)
+        }
         Op::Rename { src, dst, force } => done(tree.rename(&src.0, &dst.0, *force))?,
-        Op::Batch { changes, txn: false } => {
-            Outcome::Yes(tree.atomic(|batch| changes.iter().for_each(|c| fill(batch, c)))?)
+        Op::RenamePrefix { src, dst, force } => {
+            Outcome::Moved(tree.rename_prefix(&src.0, &dst.0, *force)?)
+        }
+        Op::DeletePrefix { prefix } => Outcome::Moved(tree.delete_prefix(&prefix.0)?),
+        Op::Batch { changes, txn } => {
+            let fill = |batch: &mut AtomicBatch| changes.iter().for_each(|c| fill(batch, c));
+            match txn {
+                true => done(tree.txn(fill))?,
+                false => Outcome::Yes(tree.atomic(fill)?),
+            }
         }
         Op::Checkpoint => done(tree.checkpoint())?,
         Op::Compact => done(tree.compact())?,
         Op::Maintain { budget } => done(tree.maintain(*budget).map(drop))?,
         Op::Sync => done(tree.sync())?,
-        Op::Verify => {
-            let report = tree.verify()?;
-            match report.damage.first() {
-                None => Outcome::Done,
-                Some(first) => {
-                    Outcome::Failed(format!("{} pieces of damage: {first}", report.damage.len()))
-                }
-            }
-        }
+        Op::Gc => collected(tree.gc()?),
+        Op::Vacuum => done(tree.vacuum().map(drop))?,
+        Op::Verify => verified(&tree.verify()?),
         other => not_here(other),
     })
 }
@@ -157,13 +310,73 @@ fn done(result: Result<()>) -> Result<Outcome> {
     result.map(|()| Outcome::Done)
 }
 
-/// Adds a change to a batch.
-pub fn fill(batch: &mut AtomicBatch, change: &Change) {
-    match change {
-        Change::Put { key, value } => batch.put(&key.0, &value.0),
-        Change::Delete { key } => batch.delete(&key.0),
-        other => unreachable!("this home does not have {}", other.kind().name()),
+/// A sound store has nothing that nothing leads to.
+fn collected(count: usize) -> Outcome {
+    match count {
+        0 => Outcome::Done,
+        some => Outcome::Failed(format!("{some} blobs had no owner")),
     }
+}
+
+fn verified(report: &VerifyReport) -> Outcome {
+    match report.damage.first() {
+        None => Outcome::Done,
+        Some(first) => {
+            Outcome::Failed(format!("{} pieces of damage: {first}", report.damage.len()))
+        }
+    }
+}
+
+fn pairs(records: &[(Bytes, Bytes)]) -> Vec<(&[u8], &[u8])> {
+    records.iter().map(|(key, value)| (key.0.as_slice(), value.0.as_slice())).collect()
+}
+
+fn version(expect: Expect) -> RecordVersion {
+    match expect {
+        Expect::Exactly(version) => RecordVersion::from_raw(version),
+        named => unreachable!("{named:?} is resolved before a home sees it"),
+    }
+}
+
+macro_rules! fill {
+    ($batch:expr, $change:expr $(, $tree:expr)?) => {
+        match $change {
+            Change::Put { key, value } => $batch.put($($tree,)? &key.0, &value.0),
+            Change::PutIfAbsent { key, value } => {
+                $batch.put_if_absent($($tree,)? &key.0, &value.0);
+            }
+            Change::CompareAndPut { key, expect, value } => {
+                $batch.compare_and_put($($tree,)? &key.0, version(*expect), &value.0);
+            }
+            Change::Delete { key } => $batch.delete($($tree,)? &key.0),
+            Change::DeleteIfVersion { key, expect } => {
+                $batch.delete_if_version($($tree,)? &key.0, version(*expect));
+            }
+            Change::AssertVersion { key, expect } => {
+                $batch.assert_version($($tree,)? &key.0, version(*expect));
+            }
+            Change::AssertAbsent { key } => $batch.assert_absent($($tree,)? &key.0),
+            Change::AssertPrefixEmpty { prefix } => {
+                $batch.assert_prefix_empty($($tree,)? &prefix.0);
+            }
+            Change::Rename { src, dst, force } => {
+                $batch.rename($($tree,)? &src.0, &dst.0, *force);
+            }
+            Change::RenamePrefix { src, dst, force } => {
+                $batch.rename_prefix($($tree,)? &src.0, &dst.0, *force);
+            }
+            Change::DeletePrefix { prefix } => $batch.delete_prefix($($tree,)? &prefix.0),
+        }
+    };
+}
+
+/// Adds a change, whose version is resolved, to a batch.
+pub fn fill(batch: &mut AtomicBatch, change: &Change) {
+    fill!(batch, change);
+}
+
+fn fill_db(batch: &mut DBAtomicBatch, tree: &str, change: &Change) {
+    fill!(batch, change, tree);
 }
 
 fn run_read(tree: &Tree, read: &Read) -> Result<Outcome> {

@@ -34,6 +34,12 @@ pub fn code(error: &Error) -> String {
         Error::DstExists => "destination-exists".into(),
         Error::InvalidArgument { .. } => "invalid-argument".into(),
         Error::OutsideViewScope => "outside-view-scope".into(),
+        Error::GuardFailed => "guard-failed".into(),
+        Error::TreeNotFound { .. } => "tree-not-found".into(),
+        Error::TreeExists { .. } => "tree-exists".into(),
+        Error::InvalidTreeName { .. } => "invalid-tree-name".into(),
+        Error::TreeDropped => "tree-dropped".into(),
+        Error::Atomic { source, .. } => code(source),
         other => format!("other: {other}"),
     }
 }

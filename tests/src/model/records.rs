@@ -135,7 +135,8 @@ impl Records {
     fn longest_prefix(&self, query: &[u8], least: usize) -> Option<(&Vec<u8>, &Record)> {
         let mut rest = query;
         loop {
-            let (key, record) = self.map.range::<[u8], _>(..=rest).next_back()?;
+            let (key, record) =
+                self.map.range::<[u8], _>((Bound::Unbounded, Bound::Included(rest))).next_back()?;
             if rest.starts_with(key) {
                 return (key.len() >= least).then_some((key, record));
             }

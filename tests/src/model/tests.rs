@@ -61,11 +61,8 @@ fn roll_ups_follow_the_next_marker_rule() {
 #[test]
 fn bounds_are_places_among_entries_in_the_direction_of_the_scan() {
     let mut model = model(&["a", "b/1", "b/2", "c", "d/9", "e"]);
-    let forward = |start: Start, end: &str| Scan {
-        start,
-        end_before: Some(bytes(end)),
-        ..level("")
-    };
+    let forward =
+        |start: Start, end: &str| Scan { start, end_before: Some(bytes(end)), ..level("") };
     assert_eq!(found(&mut model, forward(Start::At(bytes("b/")), "d/")), ["b/", "c"]);
     // Inside the roll-up: behind it, so as an end it lets the roll-up through.
     assert_eq!(found(&mut model, forward(Start::At(bytes("b/1")), "d/9")), ["c", "d/"]);
@@ -108,7 +105,8 @@ fn a_failed_operation_changes_nothing() {
         Change::Put { key: long.into(), value: bytes("") },
     ]);
     assert_eq!(model.run(&too_long), failed("key-too-long 65536"));
-    let rename = |src: &str, dst: &str, force| Op::Rename { src: bytes(src), dst: bytes(dst), force };
+    let rename =
+        |src: &str, dst: &str, force| Op::Rename { src: bytes(src), dst: bytes(dst), force };
     assert_eq!(model.run(&rename("a", "b", false)), failed("destination-exists"));
     assert_eq!(model.run(&rename("c", "b", true)), failed("not-found"));
     assert_eq!(model.run(&rename("a", "a", false)), Outcome::Done);
@@ -156,11 +154,8 @@ fn guards_see_what_the_batch_did_before_them() {
 fn a_prefix_moves_with_its_versions_and_replaces_only_by_force() {
     let mut model = model(&["a/", "a/1", "a/2/x", "ab", "b/1", "b/9"]);
     let versions: Vec<u64> = model.records.iter().map(|(_, record)| record.write).collect();
-    let rename = |src: &str, dst: &str, force| Op::RenamePrefix {
-        src: bytes(src),
-        dst: bytes(dst),
-        force,
-    };
+    let rename =
+        |src: &str, dst: &str, force| Op::RenamePrefix { src: bytes(src), dst: bytes(dst), force };
     assert_eq!(model.run(&rename("a/", "b/", false)), failed("destination-exists"));
     for (src, dst) in [("a/", "a/2/"), ("a/", "a"), ("a/", "a/"), ("", "c")] {
         assert_eq!(model.run(&rename(src, dst, true)), failed("invalid-argument"));
@@ -208,12 +203,11 @@ fn single_writes_answer_what_was_there() {
 #[test]
 fn prefixes_are_counted_and_the_longest_is_found() {
     let mut model = model(&["", "a", "a/b", "a/bc", "b\u{ff}"]);
-    let mut longest = |query: &str| match model
-        .run(&Op::Read(Read::LongestPrefix { query: bytes(query) }))
-    {
-        Outcome::Found(found) => found.map(|e| String::from_utf8_lossy(e.shown()).into_owned()),
-        other => panic!("{other:?}"),
-    };
+    let mut longest =
+        |query: &str| match model.run(&Op::Read(Read::LongestPrefix { query: bytes(query) })) {
+            Outcome::Found(found) => found.map(|e| String::from_utf8_lossy(e.shown()).into_owned()),
+            other => panic!("{other:?}"),
+        };
     assert_eq!(longest("a/bcd").as_deref(), Some("a/bc"));
     assert_eq!(longest("a/bb").as_deref(), Some("a/b"));
     assert_eq!(longest("a").as_deref(), Some("a"));

@@ -31,7 +31,15 @@ impl<'a> Maker<'a> {
         let mut rng = rand_of(config.seed);
         let keys = keys(config.shape, &mut rng, config.keys, &config.paths);
         let directories = Directories::new(&keys);
-        Self { config, keys, directories, rng, ops: Vec::new(), large: 0, slots: Default::default() }
+        Self {
+            config,
+            keys,
+            directories,
+            rng,
+            ops: Vec::new(),
+            large: 0,
+            slots: Default::default(),
+        }
     }
 
     pub fn script(mut self) -> Script {
@@ -196,10 +204,8 @@ impl<'a> Maker<'a> {
     }
 
     pub fn put_all(&mut self, keys: &[Vec<u8>]) {
-        let mut put = |key: &Vec<u8>| Change::Put {
-            value: self.value(key),
-            key: key.clone().into(),
-        };
+        let mut put =
+            |key: &Vec<u8>| Change::Put { value: self.value(key), key: key.clone().into() };
         let mut changes: Vec<_> = keys.iter().map(&mut put).collect();
         match changes.pop() {
             Some(Change::Put { key, value }) if changes.is_empty() => {

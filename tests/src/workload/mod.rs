@@ -52,4 +52,3 @@ pub struct Config {
 pub fn script(config: &Config) -> Script {
     maker::Maker::new(config).script()
 }
-

@@ -61,9 +61,8 @@ impl Directories {
             1 => key.len(),
             2..4 => self.shared(at),
             _ => {
-                let ends: Vec<usize> = (1..=key.len())
-                    .filter(|&end| SEPARATORS.contains(&key[end - 1]))
-                    .collect();
+                let ends: Vec<usize> =
+                    (1..=key.len()).filter(|&end| SEPARATORS.contains(&key[end - 1])).collect();
                 match ends.is_empty() {
                     true => self.shared(at),
                     false => ends[rng.random_range(0..ends.len())],
@@ -84,7 +83,8 @@ impl Directories {
     /// A prefix that few keys have, or now and then any prefix.
     pub fn small(&self, rng: &mut Rand) -> Vec<u8> {
         const DRAWS: usize = 12;
-        let most = if rng.random_ratio(1, 24) { usize::MAX } else { (self.sorted.len() / 16).max(1) };
+        let most =
+            if rng.random_ratio(1, 24) { usize::MAX } else { (self.sorted.len() / 16).max(1) };
         let mut best = self.any(rng);
         for _ in 0..DRAWS {
             if self.share(&best) <= most {
@@ -165,7 +165,10 @@ mod tests {
                 let overlap = dst.starts_with(&prefix) || prefix.starts_with(&dst);
                 moves += usize::from(!overlap);
             }
-            assert!(several > 20 || shape == Shape::Paths, "{shape:?}: only {several} prefixes of several keys");
+            assert!(
+                several > 20 || shape == Shape::Paths,
+                "{shape:?}: only {several} prefixes of several keys"
+            );
             assert!(moves > 100, "{shape:?}: only {moves} moves that can be");
         }
     }

@@ -94,16 +94,6 @@ impl Maker<'_> {
         }
     }
 
-    /// Bounds of a scan lie at keys, roll-ups, or near them.
-    fn bound(&mut self, prefix: &[u8]) -> Bytes {
-        match self.rng.random_range(0..6) {
-            0 => self.key(),
-            1 => self.prefix_in(prefix),
-            _ => self.key_in(prefix),
-        }
-        .into()
-    }
-
     /// A scan of some kind within `scope`.
     pub fn scan(&mut self, step: Step, scope: &[u8]) -> Scan {
         let prefix = match self.rng.random_ratio(1, 3) {
