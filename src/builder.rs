@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use holt_engine::db::{MemoryHint, Options, Tree};
+use holt_engine::db::{DB, Devices, IntoDevices, MemoryHint, Options, Tree};
 use holt_engine::device::{BlobStore, LogDevice, MemoryBlobStore};
 use holt_engine::error::{Error, Result};
 use holt_engine::geometry::Geometry;
@@ -51,6 +51,17 @@ impl From<TreeConfig> for TreeBuilder {
 
 impl TreeBuilder {
     /// A tree in the files of a directory, which is created if it is not there.
+    ///
+    /// ```
+    /// # fn main() -> holt::Result<()> {
+    /// # let dir = tempfile::tempdir().expect("a directory");
+    /// # let path = dir.path().join("store");
+    /// let tree = holt::TreeBuilder::new(&path).open()?;
+    /// tree.put(b"key", b"value")?;
+    /// assert!(path.join("blobs.dat").exists() && path.join("journal.wal").exists());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         TreeConfig::new(dir).into()
     }
@@ -70,6 +81,11 @@ impl TreeBuilder {
     }
 
     /// Memory for pages, in frames of 512 KiB. Replaces [`TreeBuilder::cache_bytes`].
+    ///
+    /// ```
+    /// let builder = holt::TreeBuilder::new("store").buffer_pool_size(128); // 64 MiB
+    /// assert_eq!(builder.config().buffer_pool_size, 128);
+    /// ```
     pub const fn buffer_pool_size(mut self, frames: usize) -> Self {
         self.config.buffer_pool_size = frames;
         self.cache_bytes = None;
@@ -77,36 +93,100 @@ impl TreeBuilder {
     }
 
     /// Memory for pages, in bytes. Replaces [`TreeBuilder::buffer_pool_size`].
+    ///
+    /// ```
+    /// # fn main() -> holt::Result<()> {
+    /// let tree = holt::TreeBuilder::new("").memory().cache_bytes(32 << 20).open()?;
+    /// assert_eq!(tree.options().cache_bytes, 32 << 20);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn cache_bytes(mut self, bytes: u64) -> Self {
         self.cache_bytes = Some(bytes);
         self
     }
 
     /// What a write that returned has survived.
+    ///
+    /// ```
+    /// # fn main() -> holt::Result<()> {
+    /// use holt::{Durability, TreeBuilder};
+    ///
+    /// let tree = TreeBuilder::new("").memory().durability(Durability::Wal { sync: true }).open()?;
+    /// assert!(tree.options().sync);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn durability(mut self, durability: Durability) -> Self {
         self.config.durability = durability;
         self
     }
 
     /// For reading only: the store must exist, readers share it, no byte of it is changed.
+    ///
+    /// ```
+    /// # fn main() -> holt::Result<()> {
+    /// # let dir = tempfile::tempdir().expect("a directory");
+    /// # let path = dir.path().join("store");
+    /// use holt::{Error, TreeBuilder};
+    ///
+    /// assert!(matches!(TreeBuilder::new(&path).read_only().open(), Err(Error::NoStore { .. })));
+    /// drop(TreeBuilder::new(&path).open()?);
+    /// let reader = TreeBuilder::new(&path).read_only().open()?;
+    /// assert_eq!(reader.put(b"key", b"value"), Err(Error::ReadOnly));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn read_only(mut self) -> Self {
         self.config.access_mode = AccessMode::ReadOnly;
         self
     }
 
     /// When the log is folded into the published state.
+    ///
+    /// ```
+    /// # fn main() -> holt::Result<()> {
+    /// use holt::{CheckpointConfig, TreeBuilder};
+    ///
+    /// let builder = TreeBuilder::new("").memory().checkpoint(CheckpointConfig::disabled());
+    /// let tree = builder.open()?;
+    /// tree.put(b"key", b"value")?;
+    /// tree.checkpoint()?;
+    /// assert_eq!(tree.stats()?.checkpoints, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn checkpoint(mut self, checkpoint: CheckpointConfig) -> Self {
         self.config.checkpoint = checkpoint;
         self
     }
 
     /// The shape of the store, if it is created; an existing one has its own.
+    ///
+    /// ```
+    /// # fn main() -> holt::Result<()> {
+    /// use holt::{Geometry, TreeBuilder};
+    ///
+    /// let small = Geometry::new(64 << 10)?; // 16 KiB to 512 KiB
+    /// let tree = TreeBuilder::new("").memory().geometry(small).open()?;
+    /// tree.put(b"key", b"value")?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn geometry(mut self, geometry: Geometry) -> Self {
         self.config.geometry = geometry;
         self
     }
 
     /// Bytes of log that a reopening may have to replay.
+    ///
+    /// ```
+    /// # fn main() -> holt::Result<()> {
+    /// let tree = holt::TreeBuilder::new("").memory().log_budget(16 << 20).open()?;
+    /// assert_eq!(tree.options().log_budget, 16 << 20);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn log_budget(mut self, bytes: u64) -> Self {
         self.config.log_budget = bytes;
         self
@@ -114,6 +194,16 @@ impl TreeBuilder {
 
     /// Whether the blobs' file bypasses the system's cache where the file system grants it, as
     /// it does by default.
+    ///
+    /// ```
+    /// # fn main() -> holt::Result<()> {
+    /// # let dir = tempfile::tempdir().expect("a directory");
+    /// # let path = dir.path().join("store");
+    /// let tree = holt::TreeBuilder::new(&path).direct_io(false).open()?;
+    /// tree.put(b"key", b"value")?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn direct_io(mut self, direct: bool) -> Self {
         self.direct = direct;
         self
@@ -121,18 +211,41 @@ impl TreeBuilder {
 
     /// Most bytes that pages kept for snapshots may take, in memory and on disk together; beyond
     /// it the oldest snapshot expires.
+    ///
+    /// ```
+    /// # fn main() -> holt::Result<()> {
+    /// let tree = holt::TreeBuilder::new("").memory().snapshot_bytes(64 << 20).open()?;
+    /// assert_eq!(tree.options().snapshot_bytes, 64 << 20);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn snapshot_bytes(mut self, bytes: u64) -> Self {
         self.snapshot_bytes = bytes;
         self
     }
 
     /// Bytes of committed changes to keep for `changes_since`; 0, the default, for none.
+    ///
+    /// ```
+    /// # fn main() -> holt::Result<()> {
+    /// let tree = holt::TreeBuilder::new("").memory().feed_retention(1 << 20).open()?;
+    /// let from = tree.last_lsn();
+    /// tree.put(b"key", b"value")?;
+    /// assert_eq!(tree.changes_since(from)?.changes.len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub const fn feed_retention(mut self, bytes: u64) -> Self {
         self.feed_retention = bytes;
         self
     }
 
     /// The settings so far.
+    ///
+    /// ```
+    /// let builder = holt::TreeBuilder::new("store").read_only();
+    /// assert!(builder.config().is_read_only());
+    /// ```
     pub const fn config(&self) -> &TreeConfig {
         &self.config
     }
@@ -154,11 +267,129 @@ impl TreeBuilder {
 
     /// Opens the tree.
     ///
+    /// ```
+    /// # fn main() -> holt::Result<()> {
+    /// use holt::{Error, TreeBuilder};
+    ///
+    /// let tree = TreeBuilder::new("").memory().open()?;
+    /// tree.put(b"key", b"value")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// `NoStore` if there is none and it may not be created; `Locked` if another process has it;
     /// `NotAStore`, `Corrupt` and `UnsupportedFormat` if the files are something else, damaged
     /// or of a later version, and are not changed then; failures of the system.
     pub fn open(self) -> Result<Tree> {
+        Tree::open(self)
+    }
+
+    /// Opens the store as a database of named trees.
+    ///
+    /// ```
+    /// # fn main() -> holt::Result<()> {
+    /// let db = holt::TreeBuilder::new("").memory().open_db()?;
+    /// db.create_tree("users")?.put(b"ann", b"1000")?;
+    /// assert_eq!(db.list_trees()?, ["users"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`TreeBuilder::open`].
+    pub fn open_db(self) -> Result<DB> {
+        DB::open(self)
+    }
+
+    /// Opens the tree on a store of the caller's, without a log: what was written since the
+    /// last checkpoint is lost with the process.
+    ///
+    /// ```
+    /// # fn main() -> holt::Result<()> {
+    /// use std::sync::Arc;
+    ///
+    /// use holt::{Geometry, MemoryBlobStore, TreeBuilder};
+    ///
+    /// let store = Arc::new(MemoryBlobStore::new(Geometry::default(), [1; 16]));
+    /// let tree = TreeBuilder::new("").open_with_blob_store(store.clone())?;
+    /// tree.put(b"key", b"value")?;
+    /// tree.checkpoint()?;
+    /// drop(tree);
+    ///
+    /// let tree = TreeBuilder::new("").open_with_blob_store(store)?;
+    /// assert!(tree.get(b"key")?.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// What the store reports; `Corrupt` if what it holds is damaged.
+    pub fn open_with_blob_store(self, store: Arc<dyn BlobStore>) -> Result<Tree> {
+        Tree::open_with_devices(store, None, self.options())
+    }
+
+    /// Opens the tree on devices of the caller's.
+    ///
+    /// ```
+    /// # fn main() -> holt::Result<()> {
+    /// use std::sync::Arc;
+    ///
+    /// use holt::{Geometry, MemoryBlobStore, MemoryLog, TreeBuilder};
+    ///
+    /// let store = Arc::new(MemoryBlobStore::new(Geometry::default(), [1; 16]));
+    /// let log = Arc::new(MemoryLog::new());
+    /// let tree = TreeBuilder::new("").open_with_devices(store.clone(), log.clone())?;
+    /// tree.put(b"key", b"value")?;
+    /// drop(tree);
+    ///
+    /// // No checkpoint was made: the log has it.
+    /// let tree = TreeBuilder::new("").open_with_devices(store, log)?;
+    /// assert!(tree.get(b"key")?.is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// What the devices report; `Corrupt` if what they hold is damaged.
+    pub fn open_with_devices(
+        self,
+        store: Arc<dyn BlobStore>,
+        log: Arc<dyn LogDevice>,
+    ) -> Result<Tree> {
+        Tree::open_with_devices(store, Some(log), self.options())
+    }
+
+    /// Opens a database of named trees on devices of the caller's.
+    ///
+    /// ```
+    /// # fn main() -> holt::Result<()> {
+    /// use std::sync::Arc;
+    ///
+    /// use holt::{Geometry, MemoryBlobStore, MemoryLog, TreeBuilder};
+    ///
+    /// let store = Arc::new(MemoryBlobStore::new(Geometry::default(), [1; 16]));
+    /// let log = Arc::new(MemoryLog::new());
+    /// let db = TreeBuilder::new("").open_db_with_devices(store, log)?;
+    /// db.create_tree("users")?.put(b"ann", b"1000")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`TreeBuilder::open_with_devices`].
+    pub fn open_db_with_devices(
+        self,
+        store: Arc<dyn BlobStore>,
+        log: Arc<dyn LogDevice>,
+    ) -> Result<DB> {
+        DB::open_with_devices(store, Some(log), self.options())
+    }
+}
+
+impl IntoDevices for TreeBuilder {
+    fn into_devices(self) -> Result<Devices> {
+        let options = self.options();
         match &self.config.storage {
             Storage::Memory if self.config.is_read_only() => Err(Error::InvalidArgument {
                 what: "access mode",
@@ -166,7 +397,7 @@ impl TreeBuilder {
             }),
             Storage::Memory => {
                 let store = MemoryBlobStore::new(self.config.geometry, random_store_id()?);
-                Tree::open_with_devices(Arc::new(store), None, self.options())
+                Ok(Devices { blobs: Arc::new(store), log: None, options })
             }
             Storage::File { dir } => {
                 let mode = match self.config.access_mode {
@@ -180,29 +411,15 @@ impl TreeBuilder {
                     ..FileOptions::default()
                 };
                 let files = FileStore::open(dir, &files)?;
-                Tree::open_with_devices(files.blobs, Some(files.log), self.options())
+                Ok(Devices { blobs: files.blobs, log: Some(files.log), options })
             }
         }
     }
+}
 
-    /// Opens the tree on a store of the caller's, without a log: what was written since the
-    /// last checkpoint is lost with the process.
-    ///
-    /// # Errors
-    /// What the store reports; `Corrupt` if what it holds is damaged.
-    pub fn open_with_blob_store(self, store: Arc<dyn BlobStore>) -> Result<Tree> {
-        Tree::open_with_devices(store, None, self.options())
-    }
-
-    /// Opens the tree on devices of the caller's.
-    ///
-    /// # Errors
-    /// What the devices report; `Corrupt` if what they hold is damaged.
-    pub fn open_with_devices(
-        self,
-        store: Arc<dyn BlobStore>,
-        log: Arc<dyn LogDevice>,
-    ) -> Result<Tree> {
-        Tree::open_with_devices(store, Some(log), self.options())
+/// With the defaults of [`TreeBuilder`] for what the settings do not say.
+impl IntoDevices for TreeConfig {
+    fn into_devices(self) -> Result<Devices> {
+        TreeBuilder::from(self).into_devices()
     }
 }

@@ -10,6 +10,14 @@ use holt_engine::limits::{DEFAULT_CACHE_BYTES, DEFAULT_LOG_BUDGET, MAX_FRAME_BYT
 use holt_native_store::LOG_FILE;
 
 /// Where a tree lives.
+///
+/// ```
+/// use holt::{Storage, TreeConfig};
+///
+/// let at = TreeConfig::new("store").storage;
+/// assert!(matches!(at, Storage::File { dir } if dir.ends_with("store")));
+/// assert_eq!(TreeConfig::memory().storage, Storage::Memory);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -24,6 +32,13 @@ pub enum Storage {
 }
 
 /// What may be done with a tree.
+///
+/// ```
+/// use holt::{AccessMode, TreeConfig};
+///
+/// assert_eq!(TreeConfig::new("store").access_mode, AccessMode::ReadWrite);
+/// assert_eq!(TreeConfig::new("store").read_only().access_mode, AccessMode::ReadOnly);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum AccessMode {
@@ -35,6 +50,13 @@ pub enum AccessMode {
 }
 
 /// What a write that returned has survived.
+///
+/// ```
+/// use holt::Durability;
+///
+/// assert_eq!(Durability::default(), Durability::Wal { sync: false });
+/// assert!(Durability::Wal { sync: true }.wal_sync());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Durability {
@@ -61,6 +83,13 @@ impl Default for Durability {
 }
 
 /// When the log is folded into the published state.
+///
+/// ```
+/// use holt::CheckpointConfig;
+///
+/// assert!(CheckpointConfig::enabled().enabled);
+/// assert!(!CheckpointConfig::disabled().enabled);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct CheckpointConfig {

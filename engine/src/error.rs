@@ -185,6 +185,40 @@ pub enum Error {
         /// What to do.
         advice: &'static str,
     },
+    /// The store keeps a recovery journal and the call would go round it, or it keeps none.
+    #[error("the journal stream is not available: {reason}")]
+    JournalStreamUnavailable {
+        /// Why.
+        reason: &'static str,
+    },
+    /// Envelopes from there on are no longer kept: a checkpoint has them.
+    #[error(
+        "journal position {requested} is before the checkpoint at {checkpoint}; \
+         start from a checkpoint image"
+    )]
+    JournalPositionExpired {
+        /// The sequence asked for.
+        requested: u64,
+        /// The sequence up to which envelopes are gone.
+        checkpoint: u64,
+    },
+    /// The anchor is not one of this journal; nothing changed.
+    #[error(
+        "journal anchor {requested} is not the one expected ({expected}); \
+         read the journal's state and try again"
+    )]
+    JournalAnchorMismatch {
+        /// The sequence of the anchor given.
+        requested: u64,
+        /// The sequence of the anchor expected.
+        expected: u64,
+    },
+    /// A limit of a read of the journal makes no sense.
+    #[error("invalid limit of a journal read: {reason}")]
+    InvalidJournalScanLimit {
+        /// What it must be.
+        reason: &'static str,
+    },
     /// The bytes are no checkpoint image, or a damaged one; nothing changed.
     #[error("the checkpoint image cannot be used ({why}); take it from its source again")]
     InvalidImage {
@@ -192,8 +226,16 @@ pub enum Error {
         why: &'static str,
     },
     /// The key or prefix lies outside the prefix that the view was made for.
-    #[error("the key lies outside the prefix of the view; use one of its keys or another view")]
-    OutsideViewScope,
+    #[error(
+        "a key or prefix of {requested_len} bytes lies outside the view's prefix of {scope_len}; \
+         use one within it, or another view"
+    )]
+    OutsideViewScope {
+        /// Length of the key or prefix asked for, in bytes.
+        requested_len: usize,
+        /// Length of the view's prefix, in bytes.
+        scope_len: usize,
+    },
     /// No further snapshot can be numbered.
     #[error("all snapshot numbers are used up; reopen the store")]
     SnapshotEpochExhausted,

@@ -165,6 +165,15 @@ pub const IMAGE_BLOCK_BYTES: usize = 256 << 10;
 /// Largest block of a checkpoint image: one record may be larger than a usual block.
 pub const MAX_IMAGE_BLOCK_BYTES: usize = IMAGE_BLOCK_BYTES + MAX_KEY_BYTES + MAX_VALUE_BYTES + 64;
 
+/// Largest payload of a journal envelope, in bytes; it shares a log record with its batch.
+pub const MAX_JOURNAL_RECORD_BYTES: usize = MAX_RECORD_BYTES;
+
+/// Bytes of a payload in one record of the journal's tree.
+pub const JOURNAL_PART_BYTES: usize = 512 << 10;
+
+/// Most envelopes in one part of the journal that is read.
+pub const MAX_JOURNAL_ROWS: usize = 65_536;
+
 /// Default log budget, in bytes: how far the log may grow before a checkpoint must finish.
 pub const DEFAULT_LOG_BUDGET: u64 = 256 << 20;
 
@@ -189,6 +198,19 @@ pub const MAX_SCAN_ENTRIES: usize = 65_536;
 
 /// Most bytes of keys and values one scan page may return, before its last entry.
 pub const MAX_SCAN_BYTES: usize = 8 << 20;
+
+/// Longest page token of a scan, in bytes: a key and what says which scan it is of.
+pub const MAX_PAGE_TOKEN_BYTES: usize = MAX_KEY_BYTES + 22;
+
+/// Most keys one call reads together.
+pub const MAX_GET_MANY_KEYS: usize = 65_536;
+
+/// Frames counted in one state; a longer count goes on while others write.
+pub const MAX_COUNT_FRAMES: usize = 1024;
+
+/// How far one read may grow the cache, in bytes, before room is made again. No step of a lookup
+/// needs as much at a time, so making room between two steps cannot keep a lookup from ending.
+pub const READ_GROWTH_BYTES: u64 = 8 << 20;
 
 /// Most page anchors in the routing index of one frame: its pages but page 0.
 pub const MAX_ANCHORS: usize = MAX_FRAME_BYTES as usize / PAGE_BYTES - 1;

@@ -1,11 +1,12 @@
 //! The project's own tasks: `cargo xtask test` runs every suite, `cargo xtask web` those of the
 //! JavaScript package alone, `cargo xtask demo` shows the main job on real input, `cargo xtask
-//! api` keeps the list of what holt offers.
+//! examples` runs the examples, `cargo xtask api` keeps the list of what holt offers.
 //!
 //! Owns: the command line. Never does: print anything from the suites itself.
 
 mod api;
 mod demo;
+mod examples;
 mod run;
 mod summary;
 mod test;
@@ -19,21 +20,23 @@ const USAGE: &str = "\
 usage: cargo xtask test [--no-browser] [--no-web] [--quick]
        cargo xtask web [--no-browser] [--no-figures] [--size]
        cargo xtask demo [--keep]
+       cargo xtask examples
        cargo xtask api [--check] [--allow-missing]
 
-test   every check: format, clippy, the build without std, all suites, Node and Chromium
-         --no-browser  leave Chromium out
-         --no-web      leave the web package out: Node and Chromium
-         --quick       fewer rounds in the long suites
-web    builds the JavaScript package and runs its suites in Node and Chromium
-         --no-browser  leave Chromium out
-         --no-figures  do not measure
-         --size        shrink the modules with npm's binaryen
-demo   imports /usr with the native and the sandboxed engine and compares what they hold
-         --keep        leave the stores in target/demo
-api    writes docs/API-COVERAGE.md from docs/api.toml, and names rows without a test
-         --check          write nothing: fail if the page is stale or a row has no test
-         --allow-missing  with --check: let rows without a test pass
+test      every check: format, clippy, the build without std, all suites, Node and Chromium
+            --no-browser  leave Chromium out
+            --no-web      leave the web package out: Node and Chromium
+            --quick       fewer rounds in the long suites
+web       builds the JavaScript package and runs its suites in Node and Chromium
+            --no-browser  leave Chromium out
+            --no-figures  do not measure
+            --size        shrink the modules with npm's binaryen
+demo      imports /usr with the native and the sandboxed engine and compares what they hold
+            --keep        leave the stores in target/demo
+examples  builds the programs in examples and runs each on a directory of its own
+api       writes docs/API-COVERAGE.md from docs/api.toml, and names rows without a test
+            --check          write nothing: fail if the page is stale or a row has no test
+            --allow-missing  with --check: let rows without a test pass
 ";
 
 fn main() -> ExitCode {
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         "test" => &["--no-browser", "--no-web", "--quick"],
         "web" => &["--no-browser", "--no-figures", "--size"],
         "demo" => &["--keep"],
+        "examples" => &[],
         "api" => &["--check", "--allow-missing"],
         _ => {
             eprint!("{USAGE}");
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
         "api" => {
             api::run(&api::Options { check: has("--check"), allow_missing: has("--allow-missing") })
         }
+        "examples" => examples::run(),
         _ => demo::run(has("--keep")),
     };
     match passed {

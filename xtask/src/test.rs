@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crate::run::{cargo, kept, shown};
 use crate::summary::{Suite, close, parse_cargo_test};
-use crate::{api, tools, web};
+use crate::{api, examples, tools, web};
 
 /// The packages whose tests run here, in order.
 const PACKAGES: &[&str] =
@@ -65,6 +65,11 @@ pub fn run(options: &Options) -> Result<(), String> {
         suites.push(Suite::check(name, begun.elapsed(), built));
     }
     suites.extend(cargo_tests(options)?);
+    // Building the tests has built them.
+    println!("==> examples");
+    let begun = Instant::now();
+    let ran = examples::run_built();
+    suites.push(Suite::check("examples", begun.elapsed(), ran));
     println!("all of it took {:.0} s", started.elapsed().as_secs_f64());
     close(&suites)
 }

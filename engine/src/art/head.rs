@@ -286,6 +286,27 @@ impl<'a> HeadView<'a> {
         self.flag(HAS_HIGH).then_some(Bound { bytes, long })
     }
 
+    /// The whole key of the low fence.
+    pub fn low_key(self, extents: &'a impl Extents) -> Result<&'a [u8], Miss> {
+        match self.low_long() {
+            Some(long) => extents.extent(long.extent, long.len),
+            None => Ok(self.part(self.strings_at(), self.prefix_len() + self.len_at(AT_LOW_LEN))),
+        }
+    }
+
+    /// The whole key of the high fence, if the frame has one.
+    pub fn high_key(self, extents: &'a impl Extents) -> Result<Option<&'a [u8]>, Miss> {
+        if !self.flag(HAS_HIGH) {
+            return Ok(None);
+        }
+        if self.flag(HIGH_LONG) {
+            let long = self.long_at(AT_HIGH_LONG);
+            return extents.extent(long.extent, long.len).map(Some);
+        }
+        let at = self.strings_at() + self.prefix_len() + self.len_at(AT_LOW_LEN);
+        Ok(Some(self.part(at, self.len_at(AT_HIGH_LEN))))
+    }
+
     /// The routing index.
     #[inline]
     pub fn routing(self) -> &'a [u8] {

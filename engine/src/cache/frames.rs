@@ -155,7 +155,8 @@ impl Cache {
     pub fn create_frame(&mut self, tree: TreeId, level: u8) -> u32 {
         let number = self.next_frame;
         self.next_frame += 1;
-        self.put_frame(number, FrameMeta { tree, level, live: 0, lsn: self.lsn });
+        let meta = FrameMeta { tree, level, lsn: self.lsn, ..FrameMeta::default() };
+        self.put_frame(number, meta);
         self.list(number);
         number
     }

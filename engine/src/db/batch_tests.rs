@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use std::println;
 
 use super::kit_tests::{Devices, Random, assert_clean, dump};
-use super::{AtomicBatch, PutOutcome, Tree};
+use super::{AtomicBatch, PutOutcome, Snapshot, Tree};
 use crate::error::Error;
 use crate::ids::RecordVersion;
 use crate::limits::{MAX_KEY_BYTES, MAX_VALUE_BYTES, SMALL_PREFIX_RECORDS};
@@ -250,28 +250,49 @@ fn round(random: &mut Random, tree: &Tree, model: &mut Model, newest: &mut u64, 
     assert_eq!(tree.stats().unwrap().last_lsn, before, "nothing is logged");
 }
 
+/// Keeps the store at a few thousand records: prefix operations take many at once.
+fn refill(random: &mut Random, tree: &Tree, model: &mut Model, newest: &mut u64) {
+    if model.len() > 2000 {
+        return;
+    }
+    let entries: Vec<(Bytes, Bytes)> = (0..700).map(|_| (random.key(), random.value())).collect();
+    let lent: Vec<(&[u8], &[u8])> =
+        entries.iter().map(|(key, value)| (key.as_slice(), value.as_slice())).collect();
+    tree.put_many(&lent).unwrap();
+    for (at, (key, value)) in entries.iter().enumerate() {
+        model.insert(key.clone(), (value.clone(), PENDING + at as u64));
+    }
+    settle_versions(model, tree, newest);
+}
+
+/// A snapshot still holds what the model held when it was taken.
+fn check_held(held: Option<(Snapshot, Model)>) {
+    let Some((snapshot, model)) = held else { return };
+    for (key, (value, version)) in &model {
+        let found = snapshot.get_record(key).unwrap().expect("a snapshot loses nothing");
+        assert!(found.value == *value && found.version.as_u64() == *version);
+    }
+}
+
 fn run(seed: u64, rounds: usize) {
     let mut random = Random::new(seed);
     let devices = Devices::new();
     let mut tree = devices.tree();
     let mut model = Model::new();
     let (mut newest, mut seen) = (0, Seen::default());
-    for _ in 0..2500 {
-        let (key, value) = (random.key(), random.value());
-        tree.put(&key, &value).unwrap();
-        model.insert(key, (value, PENDING));
-    }
-    for (key, (_, version)) in &mut model {
-        *version = tree.get_record(key).unwrap().unwrap().version.as_u64();
-        newest = newest.max(*version);
-    }
+    let mut held = None;
     for at in 0..rounds {
+        refill(&mut random, &tree, &mut model, &mut newest);
+        if at % 40 == 0 {
+            check_held(held.replace((tree.snapshot(b"").unwrap(), model.clone())));
+        }
         round(&mut random, &tree, &mut model, &mut newest, &mut seen);
         seen.levels = seen.levels.max(tree.stats().unwrap().levels);
         match random.below(60) {
             0 => tree.checkpoint().unwrap(),
             1 => drop(tree.maintain(32).unwrap()),
             2 | 3 => {
+                check_held(held.take());
                 drop(tree);
                 tree = devices.tree();
                 seen.reopened += 1;
@@ -288,6 +309,7 @@ fn run(seed: u64, rounds: usize) {
             assert_clean(tree.verify(), "round");
         }
     }
+    check_held(held.take());
     drop(tree);
     let tree = devices.tree();
     assert_eq!(dump(&tree), contents(&model), "seed {seed}: at the end");

@@ -154,7 +154,7 @@ fn record_after(forest: &mut Forest, key: &[u8]) -> Result<Option<(Vec<u8>, Vec<
         entry.key(reader.pages, &mut next)?;
         if next.as_slice() <= key {
             let why = "the catalog has records that are out of order";
-            return Err(Miss::Broken { frame: entry.page.frame(), why });
+            return Err(Miss::Broken { frame: entry.leaf.page.frame(), why });
         }
         let value = match entry.record.value {
             Value::Inline(value) => value.into(),

@@ -17,7 +17,7 @@ use crate::checkpoint::{RootRecord, Running};
 use crate::device::{BlobStore, LogDevice};
 use crate::error::{Error, Result};
 use crate::forest::Forest;
-use crate::ids::{Lsn, STANDALONE_TREE, TreeId};
+use crate::ids::{JOURNAL_TREE, Lsn, STANDALONE_TREE, TreeId};
 use crate::limits::{MIN_CACHE_BYTES, MIN_LOG_BUDGET};
 use crate::log::{Log, OpRef, Recovery};
 
@@ -64,6 +64,11 @@ pub(super) struct Core {
     /// Bytes of log written since the running checkpoint last took a step.
     debt: u64,
     poison: Option<String>,
+    /// Whether a change of many pages stopped half way: what is in memory is no state that ever
+    /// was, so nothing is read from it.
+    torn: bool,
+    /// Whether the batch at hand has an envelope of the journal.
+    pub enveloped: bool,
     /// Where compaction goes on: a tree and a key in it.
     compact_from: Option<(TreeId, Vec<u8>)>,
 }
@@ -115,6 +120,8 @@ impl Core {
             options,
             debt: 0,
             poison: None,
+            torn: false,
+            enveloped: false,
             compact_from: None,
         })
     }
@@ -128,6 +135,20 @@ impl Core {
             Some(cause) => Err(Error::Poisoned { cause: cause.clone() }),
             None => Ok(()),
         }
+    }
+
+    /// Checks that what is in memory may be read.
+    #[inline]
+    pub fn check_whole(&self) -> Result<()> {
+        match self.torn {
+            false => Ok(()),
+            true => Err(Error::Poisoned { cause: self.poison.clone().unwrap_or_default() }),
+        }
+    }
+
+    /// Notes that a change of many pages stopped half way.
+    pub fn tear(&mut self) {
+        self.torn = true;
     }
 
     /// Passes a result on; after a failure no more writes are taken, so that nothing is
@@ -144,6 +165,43 @@ impl Core {
     pub fn give_up(&mut self, cause: String) {
         self.poison.get_or_insert(cause);
         self.forest.cache.set_read_only(true);
+    }
+
+    /// Gets ready to write and publishes everything, so that the log is empty.
+    pub fn settle_log(&mut self) -> Result<()> {
+        self.ready()?;
+        self.checkpoint()
+    }
+
+    /// Makes every later version higher than `version`. The log must be empty.
+    pub fn raise(&mut self, version: u64) -> Result<()> {
+        let above = version.saturating_add(1);
+        match &mut self.log {
+            Some(log) => log.raise(above),
+            None => {
+                self.clock = self.clock.max(above.next_multiple_of(8));
+                Ok(())
+            }
+        }
+    }
+
+    /// Lets the change feed begin anew: what was put in was no commit.
+    pub fn restart_feed(&mut self) {
+        self.feed = Feed::new(self.options.feed_retention, self.last_lsn() + 1);
+    }
+
+    /// Whether the store keeps a recovery journal.
+    pub fn has_journal(&self) -> bool {
+        self.forest.roots.contains_key(&JOURNAL_TREE)
+    }
+
+    /// Checks that records may change without an envelope.
+    pub fn check_journal(&self) -> Result<()> {
+        if self.has_journal() && !self.enveloped {
+            let reason = "the store keeps a journal; write by batches with an envelope";
+            return Err(Error::JournalStreamUnavailable { reason });
+        }
+        Ok(())
     }
 
     /// Gives back what only snapshots needed whose last handle is gone.

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::core::Core;
 use super::{Options, RangeEntry, Tree};
 use crate::device::{BlobOp, BlobStore, MemoryBlobStore, PageAt};
 use crate::error::Error;
@@ -100,6 +101,44 @@ fn typed<T>(result: Result<T, Error>) -> Option<T> {
     }
 }
 
+/// Every way to go over the records, in both directions: each ends, and never goes back.
+fn read_all(tree: &Tree, records: usize) {
+    let most = 2 * records + 10;
+    for reverse in [false, true] {
+        let directed = || if reverse { tree.range().reverse() } else { tree.range() };
+        let mut before: Option<Vec<u8>> = None;
+        for (at, entry) in directed().into_iter().enumerate() {
+            let Some(RangeEntry::Key { key, .. }) = typed(entry) else { break };
+            let on = |before: &Vec<u8>| if reverse { *before > key } else { *before < key };
+            assert!(before.as_ref().is_none_or(on) && at < most, "a scan went back");
+            before = Some(key);
+        }
+        for start in [&b"dir/03/"[..], b"m", b"l"] {
+            let rolled = directed().start_after(start).delimiter(b'/').into_iter();
+            assert!(rolled.take(most).count() < most);
+        }
+        for prefix in [&b""[..], b"dir/04/", b"ln", b"lll", b"mnn"] {
+            let mut scan = directed().prefix(prefix);
+            let mut parts = 0;
+            while let Some(page) = typed(scan.page(7, 4000)) {
+                parts += 1;
+                assert!(parts < most, "parts without end");
+                let Some(next) = page.next else { break };
+                scan = scan.start_after(&next);
+            }
+        }
+    }
+    for prefix in [&b""[..], b"d", b"dir/02/", b"l", b"mn"] {
+        typed(tree.prefix_count(prefix, 0));
+        typed(tree.prefix_count(prefix, 9));
+        typed(tree.is_prefix_empty(prefix));
+    }
+    for at in (0..records).step_by(5) {
+        typed(tree.longest_prefix_record(&[key(at), key(at)].concat()));
+    }
+    typed(tree.get_many(&(0..records).map(key).collect::<Vec<_>>()));
+}
+
 /// Everything a caller can do; a scan must end after no more than twice the records.
 fn exercise(blobs: Arc<dyn BlobStore>, records: usize, random: &mut Random) {
     let Some(tree) = typed(open(blobs)) else { return };
@@ -108,15 +147,7 @@ fn exercise(blobs: Arc<dyn BlobStore>, records: usize, random: &mut Random) {
     }
     typed(tree.get(b""));
     typed(tree.get(b"d"));
-    let walk = tree.range().into_iter().take(2 * records + 10);
-    let mut before: Option<Vec<u8>> = None;
-    for entry in walk {
-        let Some(RangeEntry::Key { key, .. }) = typed(entry) else { break };
-        assert!(before.is_none_or(|before| before < key), "a scan went back");
-        before = Some(key);
-    }
-    let rolled = tree.scan(b"").start_after(b"dir/03/").delimiter(b'/').into_iter();
-    assert!(rolled.take(2 * records + 10).count() < 2 * records + 10);
+    read_all(&tree, records);
     typed(tree.verify());
     for step in 0..40 {
         let at = random.next(records + 50);
@@ -128,6 +159,39 @@ fn exercise(blobs: Arc<dyn BlobStore>, records: usize, random: &mut Random) {
     }
     typed(tree.compact());
     typed(tree.range().into_iter().try_for_each(|entry| entry.map(|_| ())));
+}
+
+/// Moves and removals of prefixes, until one fails: what it left is for no one to go on with.
+fn exercise_moves(blobs: Arc<dyn BlobStore>, random: &mut Random) {
+    let Some(mut core) = typed(Core::open(blobs, None, Options::default())) else { return };
+    let prefixes = ["", "dir/", "dir/03/", "dir/05/file-0001", "l", "lll", "m", "mn", "zoo/"];
+    let mut other = 0;
+    for step in 0..6 {
+        let src = prefixes[random.next(prefixes.len())].as_bytes();
+        let dst = ["new/", "dir/030", "ln", "A"][random.next(4)].as_bytes();
+        if typed(core.forest.keys_can_grow(0, src, dst.len())).is_none() {
+            return;
+        }
+        let done = match step % 3 {
+            0 => core.forest.remove_prefix(0, src),
+            1 => {
+                other += 1;
+                let created = core.forest.create_tree(other);
+                created.and_then(|()| core.forest.move_prefix(0, src, other, dst))
+            }
+            _ => core.forest.move_prefix(0, src, 0, dst),
+        };
+        match done {
+            Err(Error::InvalidArgument { .. } | Error::DstExists) => {}
+            done => {
+                if typed(done).is_none() {
+                    return;
+                }
+            }
+        }
+    }
+    typed(core.forest.remove_tree(other));
+    typed(core.forest.remove_tree(0));
 }
 
 /// One damaged page, at header fields, tables or anywhere.
@@ -168,5 +232,11 @@ fn damaged_pages_never_panic_or_hang() {
         });
         std::println!("seed {seed}: page {} of {}", target.1, target.0);
         exercise(blobs, records, &mut random);
+        let blobs = good.restore(|blob, page, bytes| {
+            if (blob, page) == target {
+                damage(bytes, &mut Random(state));
+            }
+        });
+        exercise_moves(blobs, &mut random);
     }
 }

@@ -6,14 +6,27 @@ mod core;
 mod feed;
 mod figures;
 mod image;
+mod journal;
+mod lookup;
 mod multi;
+mod multi_image;
+mod multi_journal;
+mod multi_view;
+mod open;
 mod options;
+mod outcome;
 mod scan;
+mod scan_driver;
+mod scan_page;
+mod scan_part;
 mod scan_run;
+mod scan_spec;
 mod snapshot;
+mod source;
 mod space;
 mod stats;
 mod tree;
+mod tree_read;
 mod tree_write;
 mod verify;
 mod view;
@@ -28,11 +41,19 @@ mod feed_tests;
 #[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
+mod image_tests;
+#[cfg(test)]
+mod journal_tests;
+#[cfg(test)]
 mod kit_tests;
 #[cfg(test)]
 mod multi_tests;
 #[cfg(test)]
 mod poison_tests;
+#[cfg(test)]
+mod relocate_tests;
+#[cfg(test)]
+mod scan_tests;
 #[cfg(test)]
 mod snapshot_tests;
 #[cfg(test)]
@@ -42,12 +63,22 @@ pub use batch::{AtomicBatch, DBAtomicBatch};
 pub use feed::{Change, ChangeEvent, ChangePage};
 pub use figures::{Figure, FigureKind, FigureValue};
 pub use image::{CheckpointImage, ImageSummary};
-pub use multi::DB;
-pub use options::{MemoryHint, Options};
-pub use scan::{
-    KeyRangeBuilder, KeyRangeEntry, KeyRangeIter, RangeBuilder, RangeEntry, RangeIter, ScanPage,
+pub use journal::{
+    JOURNAL_DIGEST_BYTES, JournalAnchor, JournalEnvelope, JournalEnvelopeError,
+    JournalEnvelopePage, JournalState,
 };
+pub use multi::DB;
+pub use multi_view::DBView;
+pub use open::{Devices, IntoDevices};
+pub use options::{MemoryHint, Options};
+pub use outcome::{KeyScanOutcome, PrefixCount, ScanOutcome, ScanStats};
+pub use scan::{
+    KeyRangeBuilder, KeyRangeEntry, KeyRangeEntryRef, KeyRangeIter, RangeBuilder, RangeEntry,
+    RangeEntryRef, RangeIter,
+};
+pub use scan_page::{PageToken, ScanPage, TokenPage};
 pub use stats::{DBStats, NamedTreeStats, TreeStats, VacuumStats, VerifyReport};
 pub use tree::{Record, Tree};
+pub use tree_read::PrefixRecord;
 pub use tree_write::PutOutcome;
 pub use view::{Snapshot, View};

@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use super::batch::DBAtomicBatch;
 use super::catalog::{Catalog, NEXT_KEY, check_name};
 use super::core::Core;
+use super::multi_journal::advance_floor;
 use super::options::Options;
 use super::stats::{DBStats, VacuumStats, VerifyReport};
 use super::tree::{Shared, Tree};
@@ -168,19 +169,29 @@ impl DB {
 
     fn apply(&self, batch: &DBAtomicBatch) -> Result<bool, Failed> {
         let mut core = self.shared.core.write();
-        let mut trees = alloc::vec![STANDALONE_TREE; batch.names().len()];
-        for (name, &number) in batch.names() {
-            trees[number] = find(&core, name)?;
-        }
+        let trees = self.trees_of(&core, batch)?;
         Ok(core.batch(&batch.requests(&trees))?.is_some())
     }
 
-    /// Makes everything written so far part of the published state and shortens the log.
+    /// The ids of the trees that a batch names, by their numbers in it.
+    pub(super) fn trees_of(&self, core: &Core, batch: &DBAtomicBatch) -> Result<Vec<TreeId>> {
+        let mut trees = alloc::vec![STANDALONE_TREE; batch.names().len()];
+        for (name, &number) in batch.names() {
+            trees[number] = find(core, name)?;
+        }
+        Ok(trees)
+    }
+
+    /// Makes everything written so far part of the published state and shortens the log. A
+    /// recovery journal lets go of its envelopes so far: the checkpoint contains them.
     ///
     /// # Errors
     /// `ReadOnly`, `Poisoned`, failures of the devices. Nothing is lost by a failure.
     pub fn checkpoint(&self) -> Result<()> {
-        self.shared.core.write().checkpoint()
+        let mut core = self.shared.core.write();
+        core.check_writable()?;
+        advance_floor(&mut core)?;
+        core.checkpoint()
     }
 
     /// Repacks thin pages and frames of every tree, then checkpoints.

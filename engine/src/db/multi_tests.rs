@@ -215,6 +215,33 @@ fn a_new_tree_of_an_old_name_is_another_tree() {
 }
 
 #[test]
+fn a_snapshot_outlives_its_tree() {
+    let devices = Devices::new();
+    let db = devices.db();
+    let tree = db.create_tree("t").unwrap();
+    let mut random = Random::new(5);
+    let mut records = BTreeMap::new();
+    for _ in 0..1500 {
+        let (key, value) = (random.key(), random.value());
+        tree.put(&key, &value).unwrap();
+        records.insert(key, value);
+    }
+    db.checkpoint().unwrap();
+    let snapshot = tree.snapshot(b"").unwrap();
+    db.drop_tree("t").unwrap();
+    gone(&tree);
+    db.create_tree("t").unwrap().put(b"new", b"").unwrap();
+    db.checkpoint().unwrap();
+    for (key, value) in &records {
+        assert_eq!(snapshot.get(key).unwrap().as_ref(), Some(value));
+    }
+    assert_eq!(snapshot.get(b"new").unwrap(), None);
+    drop(snapshot);
+    db.checkpoint().unwrap();
+    assert_clean(db.verify(), "let go");
+}
+
+#[test]
 fn names_are_checked() {
     let db = DB::memory().unwrap();
     let longest = "x".repeat(MAX_TREE_NAME_BYTES);

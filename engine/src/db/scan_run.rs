@@ -1,166 +1,310 @@
-//! One bounded part of a scan, able to go on after a miss.
+//! A scan under way: one bounded part after the other, each able to go on after a miss.
+//!
+//! Owns: what is left to walk, and the part at hand. Invariants: every entry lies beyond the one
+//! before it in the scan's direction, on damaged pages too, so that a scan ends; whatever was
+//! found is out of the span that is left, so that nothing is found twice.
 
 use alloc::vec::Vec;
 
-use super::scan::{RangeEntry, ScanPage, ScanSpec};
-use crate::forest::{Cursor, Pages, Reader};
-use crate::ids::{RecordVersion, TreeId};
+use super::scan_part::Part;
+use super::scan_spec::{Gap, ScanSpec, Span, make_successor};
+use crate::forest::{Cursor, Leaf, Pages, Reader};
+use crate::ids::TreeId;
 use crate::limits::{MAX_SCAN_BYTES, MAX_SCAN_ENTRIES};
-use crate::node::Miss;
+use crate::node::{Miss, Record};
 
 /// A scan under way.
-pub(super) struct ScanRun<'a> {
+pub(super) struct ScanRun {
     tree: TreeId,
-    spec: &'a ScanSpec,
+    span: Span,
+    reverse: bool,
+    delimiter: Option<u8>,
+    prefix_len: usize,
+    values: bool,
     max_entries: usize,
     max_bytes: usize,
-    values: bool,
-    entries: Vec<RangeEntry>,
-    bytes: usize,
-    more: bool,
-    key: Vec<u8>,
+    /// The entries of the part at hand.
+    pub part: Part,
+    /// How many of them are out of `span`.
+    settled: usize,
+    /// Whether something is left behind the part.
+    pub more: bool,
+    /// Whether the part at hand was begun and missed something.
+    resumed: bool,
+    /// Records looked at since the start.
+    pub visited: u64,
+    /// Calls after a miss since the start.
+    pub restarts: u64,
+    /// What the keys of the page at hand start with.
+    stem: Vec<u8>,
 }
 
-impl<'a> ScanRun<'a> {
-    pub fn new(
-        tree: TreeId,
-        spec: &'a ScanSpec,
-        max_entries: usize,
-        max_bytes: usize,
-        values: bool,
-    ) -> Self {
+/// How the walk over one page ended.
+enum Walked {
+    /// The part is full, and an entry is left.
+    Full,
+    /// All that is wanted of the page was taken.
+    Page,
+    /// What follows a roll-up is not on this page.
+    Beyond,
+}
+
+impl ScanRun {
+    /// A scan of what `spec` asks for, with or without values.
+    pub fn new(tree: TreeId, spec: &ScanSpec, values: bool) -> Self {
+        let span = spec.span();
         Self {
             tree,
-            spec,
-            max_entries: max_entries.min(MAX_SCAN_ENTRIES),
-            max_bytes: max_bytes.min(MAX_SCAN_BYTES),
+            more: !span.is_empty(),
+            span,
+            reverse: spec.reverse,
+            delimiter: spec.delimiter,
+            prefix_len: spec.prefix.len(),
             values,
-            entries: Vec::new(),
-            bytes: 0,
-            more: false,
-            key: Vec::new(),
+            max_entries: 0,
+            max_bytes: 0,
+            part: Part::default(),
+            settled: 0,
+            resumed: false,
+            visited: 0,
+            restarts: 0,
+            stem: Vec::new(),
         }
     }
 
-    /// Where to go on: after the last entry, or at the start. `None` if nothing can follow.
-    fn position<P: Pages>(&self, reader: Reader<'_, P>) -> Result<Option<Cursor>, Miss> {
-        let prefix = self.spec.prefix.as_slice();
-        match (self.entries.last(), &self.spec.start_after) {
-            (Some(RangeEntry::Key { key, .. }), _) => reader.seek(self.tree, key, true).map(Some),
-            (Some(RangeEntry::CommonPrefix(rollup)), _) => self.past(reader, rollup),
-            (None, Some(after)) if after.as_slice() >= prefix => {
-                reader.seek(self.tree, after, true).map(Some)
-            }
-            (None, _) => reader.seek(self.tree, prefix, false).map(Some),
-        }
+    /// Begins the next part: at most `max_entries` entries, and no further one once `max_bytes`
+    /// of keys and values are reached.
+    pub fn begin_part(&mut self, max_entries: usize, max_bytes: usize) {
+        self.settle();
+        self.max_entries = max_entries.clamp(1, MAX_SCAN_ENTRIES);
+        self.max_bytes = max_bytes.min(MAX_SCAN_BYTES);
+        self.part.begin(self.max_entries);
+        (self.settled, self.resumed) = (0, false);
     }
 
-    /// A cursor behind everything that starts with `rollup`.
-    fn past<P: Pages>(&self, reader: Reader<'_, P>, rollup: &[u8]) -> Result<Option<Cursor>, Miss> {
-        match successor(rollup) {
-            Some(next) => reader.seek(self.tree, &next, false).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// Goes on until a bound is reached or the scan ends. After a miss, call it again.
+    /// Goes on until the part is full or the scan ends. After a miss, call it again.
     pub fn advance<P: Pages>(&mut self, reader: Reader<'_, P>) -> Result<(), Miss> {
-        if self.max_entries == 0 {
-            return Ok(());
+        self.restarts += u64::from(self.resumed);
+        self.resumed = true;
+        self.settle();
+        self.more = true;
+        while !self.span.is_empty() {
+            let mut cursor = self.seek(reader)?;
+            loop {
+                let leaf = match self.reverse {
+                    false => reader.next_page(&mut cursor)?,
+                    true => reader.previous_page(&mut cursor)?,
+                };
+                let Some(leaf) = leaf else { return self.end() };
+                self.touch(reader, leaf, &cursor);
+                let far = self.far_slot(reader, leaf)?;
+                match self.walk(reader, leaf, &mut cursor, far)? {
+                    Walked::Full => return Ok(()),
+                    Walked::Page if self.reverse && far > 0 => return self.end(),
+                    Walked::Page if !self.reverse && far < leaf.page.count() => return self.end(),
+                    Walked::Page => self.settle(),
+                    Walked::Beyond => break,
+                }
+            }
         }
-        let Some(mut cursor) = self.position(reader)? else { return Ok(()) };
-        let mut key = core::mem::take(&mut self.key);
-        let outcome = self.walk(reader, &mut cursor, &mut key);
-        self.key = key;
-        outcome
+        self.end()
     }
 
-    fn walk<P: Pages>(
-        &mut self,
-        reader: Reader<'_, P>,
-        cursor: &mut Cursor,
-        key: &mut Vec<u8>,
-    ) -> Result<(), Miss> {
-        let prefix = self.spec.prefix.as_slice();
-        // A roll-up left out because it was given before, and walked past.
-        let mut skipped: Option<Vec<u8>> = None;
-        while let Some(entry) = reader.entry(cursor)? {
-            entry.key(reader.pages, key)?;
-            if !self.ascends(key, skipped.as_deref()) {
-                // On a damaged page keys may go back, and a scan would go round for ever.
-                let why = "a scan met records that are out of order";
-                return Err(Miss::Broken { frame: entry.page.frame(), why });
-            }
-            let Some(rest) = key.strip_prefix(prefix) else { return Ok(()) };
-            let cut = self.spec.delimiter.and_then(|d| rest.iter().position(|&byte| byte == d));
-            if let Some(at) = cut {
-                key.truncate(prefix.len() + at + 1);
-                let after = self.spec.start_after.as_deref();
-                if after.is_none_or(|after| key.as_slice() > after) {
-                    if self.is_full() {
-                        return Ok(());
-                    }
-                    self.bytes += key.len();
-                    self.entries.push(RangeEntry::CommonPrefix(key.clone()));
-                } else {
-                    skipped = Some(key.clone());
-                }
-                match self.past(reader, key)? {
-                    Some(next) => *cursor = next,
-                    None => return Ok(()),
-                }
-                continue;
-            }
-            if self.is_full() {
-                return Ok(());
-            }
-            let value = match self.values {
-                true => reader.value(entry.record.value)?.into(),
-                false => Vec::new(),
-            };
-            self.bytes += key.len() + value.len();
-            let version = RecordVersion::from_raw(entry.record.version);
-            self.entries.push(RangeEntry::Key { key: key.clone(), value, version });
-            reader.step(cursor);
-        }
+    fn end(&mut self) -> Result<(), Miss> {
+        (self.more, self.span.empty) = (false, true);
         Ok(())
     }
 
-    /// Whether `key` lies behind everything found or passed so far.
-    fn ascends(&self, key: &[u8], skipped: Option<&[u8]>) -> bool {
-        let behind = |rollup: &[u8]| key > rollup && !key.starts_with(rollup);
-        let last = match (self.entries.last(), &self.spec.start_after) {
-            (Some(RangeEntry::Key { key: last, .. }), _) => key > last.as_slice(),
-            (Some(RangeEntry::CommonPrefix(rollup)), _) => behind(rollup),
-            (None, Some(after)) => key > after.as_slice(),
-            (None, None) => true,
-        };
-        last && skipped.is_none_or(behind)
+    /// The place where what is left starts, in the scan's direction.
+    fn seek<P: Pages>(&self, reader: Reader<'_, P>) -> Result<Cursor, Miss> {
+        match self.near() {
+            Some(gap) => reader.seek(self.tree, &gap.key, gap.after),
+            None if self.reverse => reader.seek_end(self.tree),
+            None => reader.seek(self.tree, &[], false),
+        }
     }
 
-    /// Whether a bound is reached, which means that the entry at hand is left for the next part.
-    fn is_full(&mut self) -> bool {
-        self.more = self.entries.len() >= self.max_entries
-            || (self.bytes >= self.max_bytes && !self.entries.is_empty());
-        self.more
+    fn near(&self) -> Option<&Gap> {
+        if self.reverse { self.span.high.as_ref() } else { self.span.low.as_ref() }
     }
 
-    /// The entries found.
-    pub fn finish(self) -> ScanPage<RangeEntry> {
-        let next = match self.entries.last() {
-            Some(RangeEntry::Key { key, .. } | RangeEntry::CommonPrefix(key)) if self.more => {
-                Some(key.clone())
+    /// Gets what the walk is about to read into the processor's caches: the records of a page
+    /// that are likely to be taken, and the start of the next page. Behind a roll-up the next
+    /// record may be one that covers all of the page.
+    fn touch<P: Pages>(&self, reader: Reader<'_, P>, leaf: Leaf<'_>, cursor: &Cursor) {
+        let in_records = self.part.last().is_some_and(|last| last.version.is_some());
+        if self.delimiter.is_some() && !in_records {
+            return;
+        }
+        let (at, count) = (cursor.slot(), leaf.page.count());
+        let most = self.max_entries - self.part.len().min(self.max_entries);
+        let left = if self.reverse { at } else { count - at };
+        if left < most
+            && let Some(beside) = reader.beside(cursor, self.reverse)
+        {
+            beside.touch_start();
+        }
+        let taken = left.min(most);
+        leaf.page.touch(if self.reverse { at - taken..at } else { at..at + taken });
+    }
+
+    /// The place on a page where what is left ends: a number of records below it.
+    fn far_slot<P: Pages>(&self, reader: Reader<'_, P>, leaf: Leaf<'_>) -> Result<usize, Miss> {
+        let far = if self.reverse { &self.span.low } else { &self.span.high };
+        match far {
+            Some(gap) => leaf.slot_at(&gap.key, gap.after, reader.pages),
+            None if self.reverse => Ok(0),
+            None => Ok(leaf.page.count()),
+        }
+    }
+
+    /// Takes what was found out of what is left.
+    fn settle(&mut self) {
+        if self.part.len() == self.settled {
+            return;
+        }
+        self.settled = self.part.len();
+        let Some(last) = self.part.last() else { return };
+        let near = if self.reverse { &mut self.span.high } else { &mut self.span.low };
+        let gap = near.get_or_insert_with(|| Gap::before(Vec::new()));
+        gap.key.clear();
+        gap.key.extend_from_slice(last.key);
+        gap.after = !self.reverse && last.version.is_some();
+        // Forwards a roll-up is left behind with all under it. Backwards it comes before that.
+        if !self.reverse && last.version.is_none() {
+            self.span.empty |= !make_successor(&mut gap.key);
+        }
+    }
+
+    /// Takes entries from a page, from the cursor to `far`.
+    fn walk<P: Pages>(
+        &mut self,
+        reader: Reader<'_, P>,
+        leaf: Leaf<'_>,
+        cursor: &mut Cursor,
+        far: usize,
+    ) -> Result<Walked, Miss> {
+        leaf.stem(&mut self.stem);
+        let mut at = cursor.slot();
+        // The suffix of the record before, if it can be compared with.
+        let mut before: Option<&[u8]> = None;
+        while self.comes_before(at, far) {
+            let slot = if self.reverse { at - 1 } else { at };
+            let record = leaf.record(slot);
+            match before {
+                Some(before) if record.long.is_none() => {
+                    let beyond = match self.reverse {
+                        false => record.suffix > before,
+                        true => record.suffix < before,
+                    };
+                    if !beyond {
+                        return Err(out_of_order(leaf));
+                    }
+                }
+                _ => self.check_near(reader, leaf, &record)?,
             }
-            _ => None,
+            let long = record.long.map(|long| reader.long_key(long)).transpose()?;
+            if let Some(len) = self.rollup(long, &record) {
+                if self.is_full() {
+                    return Ok(Walked::Full);
+                }
+                let Some(next) = self.roll_up(reader, leaf, long, &record, len)? else {
+                    return Ok(Walked::Beyond);
+                };
+                if !self.comes_before(at, next) {
+                    return Err(out_of_order(leaf));
+                }
+                (at, before) = (next, None);
+                continue;
+            }
+            if self.is_full() {
+                return Ok(Walked::Full);
+            }
+            let value = if self.values { reader.value(record.value)? } else { &[] };
+            let key = match long {
+                None => [self.stem.as_slice(), record.suffix],
+                Some(long) => [long, &[]],
+            };
+            self.part.push(key, value, record.version);
+            self.visited += 1;
+            before = record.long.is_none().then_some(record.suffix);
+            at = if self.reverse { slot } else { slot + 1 };
+        }
+        cursor.move_to(at);
+        Ok(Walked::Page)
+    }
+
+    /// Whether the scan is at slot `left` before it is at slot `right`.
+    #[inline]
+    fn comes_before(&self, left: usize, right: usize) -> bool {
+        if self.reverse { left > right } else { left < right }
+    }
+
+    /// Refuses a record that does not lie in what is left: on a damaged page keys may go back,
+    /// and a scan would go round for ever.
+    fn check_near<P: Pages>(
+        &mut self,
+        reader: Reader<'_, P>,
+        leaf: Leaf<'_>,
+        record: &Record<'_>,
+    ) -> Result<(), Miss> {
+        self.settle();
+        let Some(near) = self.near() else { return Ok(()) };
+        let order = leaf.compare(record, &near.key, reader.pages)?;
+        let (beyond, at) = match self.reverse {
+            false => (order.is_gt(), order.is_eq() && !near.after),
+            true => (order.is_lt(), order.is_eq() && near.after),
         };
-        ScanPage { entries: self.entries, next }
+        if beyond || at { Ok(()) } else { Err(out_of_order(leaf)) }
+    }
+
+    /// Length of what a record rolls up to, if it does.
+    fn rollup(&self, long: Option<&[u8]>, record: &Record<'_>) -> Option<usize> {
+        let delimiter = self.delimiter?;
+        let (stem, rest) = match long {
+            Some(long) => (long, &[][..]),
+            None => (self.stem.as_slice(), record.suffix),
+        };
+        let find = |bytes: &[u8]| bytes.iter().position(|&byte| byte == delimiter);
+        let past_stem = self.prefix_len.saturating_sub(stem.len());
+        if let Some(at) = stem.get(self.prefix_len..).and_then(find) {
+            return Some(self.prefix_len + at + 1);
+        }
+        let at = find(rest.get(past_stem..)?)?;
+        Some(stem.len() + past_stem + at + 1)
+    }
+
+    /// Adds a roll-up, and finds the place on this page behind all that it covers; `None` if that
+    /// is not on this page, or nothing is left.
+    fn roll_up<P: Pages>(
+        &mut self,
+        reader: Reader<'_, P>,
+        leaf: Leaf<'_>,
+        long: Option<&[u8]>,
+        record: &Record<'_>,
+        len: usize,
+    ) -> Result<Option<usize>, Miss> {
+        let key = match long {
+            Some(long) => [long, &[]],
+            None => [self.stem.as_slice(), record.suffix],
+        };
+        self.part.push_rollup(key, len);
+        self.visited += 1;
+        self.settle();
+        let Some(near) = self.near().filter(|_| !self.span.is_empty()) else { return Ok(None) };
+        let slot = leaf.slot_at(&near.key, near.after, reader.pages)?;
+        let end = if self.reverse { 0 } else { leaf.page.count() };
+        Ok((slot != end).then_some(slot))
+    }
+
+    /// Whether the part is full, so that the entry at hand is left for the next one.
+    fn is_full(&self) -> bool {
+        let entries = self.part.len();
+        entries >= self.max_entries || (self.part.bytes() >= self.max_bytes && entries > 0)
     }
 }
 
-/// The least byte string above everything that starts with `bytes`.
-fn successor(bytes: &[u8]) -> Option<Vec<u8>> {
-    let last = bytes.iter().rposition(|&byte| byte != 0xff)?;
-    let mut next: Vec<u8> = bytes[..=last].into();
-    next[last] += 1;
-    Some(next)
+#[cold]
+fn out_of_order(leaf: Leaf<'_>) -> Miss {
+    Miss::Broken { frame: leaf.page.frame(), why: "a scan met records that are out of order" }
 }

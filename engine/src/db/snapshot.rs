@@ -52,14 +52,25 @@ pub(super) struct Moment {
 impl Moment {
     /// This moment.
     pub fn take(shared: &Arc<Shared>) -> Result<Arc<Self>> {
+        Self::take_with(shared, |_| Ok(())).map(|(moment, ())| moment)
+    }
+
+    /// This moment, and what else is to be known of it.
+    pub fn take_with<T>(
+        shared: &Arc<Shared>,
+        also: impl FnOnce(&Core) -> Result<T>,
+    ) -> Result<(Arc<Self>, T)> {
         let mut held = shared.core.write();
+        held.check_whole()?;
         held.drain_retired();
+        let also = also(&held)?;
         let epoch = held.forest.cache.take_snapshot()?;
         let roots = held.forest.roots.clone();
         let retired = Arc::clone(&held.retired);
         let lsn = held.last_lsn();
         drop(held);
-        Ok(Arc::new(Self { shared: Arc::clone(shared), retired, epoch, lsn, roots }))
+        let moment = Self { shared: Arc::clone(shared), retired, epoch, lsn, roots };
+        Ok((Arc::new(moment), also))
     }
 
     /// Its number: higher for later ones, from 1 at each opening.
@@ -106,6 +117,7 @@ impl Moment {
         core: &Core,
         look: &mut impl FnMut(Reader<'_, Past<'_>>) -> Result<T, Miss>,
     ) -> Result<Result<T, Miss>> {
+        core.check_whole()?;
         if !core.forest.cache.has_snapshot(self.epoch) {
             let advice = "take another snapshot, or allow snapshots more space";
             return Err(Error::Expired { what: "the snapshot", advice });

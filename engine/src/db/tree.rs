@@ -6,8 +6,6 @@ use alloc::vec::Vec;
 use super::core::Core;
 use super::feed::{ChangePage, FeedRun};
 use super::options::Options;
-use super::scan::{KeyRangeBuilder, KeyRangeEntry, RangeBuilder, RangeEntry, ScanPage, ScanSpec};
-use super::scan_run::ScanRun;
 use super::snapshot::Moment;
 use super::stats::{TreeStats, VerifyReport};
 use super::view::{Snapshot, View};
@@ -16,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::forest::Forest;
 use crate::geometry::Geometry;
 use crate::ids::{FEED_TREE, Lsn, RecordVersion, STANDALONE_TREE, TreeId};
-use crate::limits::{MAX_FEED_CHANGES, MAX_SCAN_BYTES};
+use crate::limits::{MAX_FEED_CHANGES, MAX_SCAN_BYTES, READ_GROWTH_BYTES};
 use crate::node::{Miss, Record as Stored};
 use crate::sync::RwLock;
 
@@ -49,14 +47,25 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Runs a lookup; what it misses is loaded, with writers kept out only while that happens.
+    /// All calls but the first see the same state.
     pub fn look<T>(&self, mut look: impl FnMut(&Forest) -> Result<T, Miss>) -> Result<T> {
-        let missed = match look(&self.core.read().forest) {
-            Ok(found) => return Ok(found),
-            Err(miss) => miss,
+        let missed = {
+            let core = self.core.read();
+            core.check_whole()?;
+            match look(&core.forest) {
+                Ok(found) => return Ok(found),
+                Err(miss) => miss,
+            }
         };
         let mut core = self.core.write();
         let mut miss = missed;
+        let mut room = core.forest.cache.used() + READ_GROWTH_BYTES;
         loop {
+            if core.forest.cache.used() > room {
+                // A long lookup goes past more than may stay.
+                core.after_read();
+                room = core.forest.cache.used() + READ_GROWTH_BYTES;
+            }
             core.forest.cache.load(miss)?;
             match look(&core.forest) {
                 Ok(found) => {
@@ -129,7 +138,10 @@ impl Tree {
         Self::open_with_devices(Arc::new(blobs), None, Options::default())
     }
 
-    fn look<T>(&self, look: impl FnMut(&Forest) -> Result<T, Miss>) -> Result<T> {
+    /// Runs a lookup; what it misses is loaded, with writers kept out only while that happens.
+    /// All calls but the first see the same state.
+    #[inline]
+    pub(super) fn look<T>(&self, look: impl FnMut(&Forest) -> Result<T, Miss>) -> Result<T> {
         self.shared.look(look)
     }
 
@@ -155,53 +167,6 @@ impl Tree {
             let version = RecordVersion::from_raw(stored.version);
             Ok(Some(Record { value: forest.reader().value(stored.value)?.into(), version }))
         })
-    }
-
-    /// A scan of all records.
-    pub fn range(&self) -> RangeBuilder {
-        RangeBuilder { tree: self.clone(), spec: ScanSpec::default() }
-    }
-
-    /// A scan of the records whose keys start with `prefix`.
-    pub fn scan(&self, prefix: &[u8]) -> RangeBuilder {
-        self.range().prefix(prefix)
-    }
-
-    /// A scan of all keys.
-    pub fn range_keys(&self) -> KeyRangeBuilder {
-        KeyRangeBuilder { tree: self.clone(), spec: ScanSpec::default() }
-    }
-
-    /// A scan of the keys that start with `prefix`.
-    pub fn scan_keys(&self, prefix: &[u8]) -> KeyRangeBuilder {
-        self.range_keys().prefix(prefix)
-    }
-
-    pub(crate) fn scan_page(
-        &self,
-        spec: &ScanSpec,
-        max_entries: usize,
-        max_bytes: usize,
-    ) -> Result<ScanPage<RangeEntry>> {
-        let mut run = ScanRun::new(self.tree, spec, max_entries, max_bytes, true);
-        self.look(|forest| run.advance(forest.reader()))?;
-        Ok(run.finish())
-    }
-
-    pub(crate) fn scan_keys_page(
-        &self,
-        spec: &ScanSpec,
-        max_entries: usize,
-        max_bytes: usize,
-    ) -> Result<ScanPage<KeyRangeEntry>> {
-        let mut run = ScanRun::new(self.tree, spec, max_entries, max_bytes, false);
-        self.look(|forest| run.advance(forest.reader()))?;
-        let page = run.finish();
-        let entries = page.entries.into_iter().map(|entry| match entry {
-            RangeEntry::Key { key, version, .. } => KeyRangeEntry::Key { key, version },
-            RangeEntry::CommonPrefix(key) => KeyRangeEntry::CommonPrefix(key),
-        });
-        Ok(ScanPage { entries: entries.collect(), next: page.next })
     }
 
     /// Commits of this tree from position `from` on, in order: at most as many as fit a few

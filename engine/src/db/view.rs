@@ -4,8 +4,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Deref;
 
+use super::lookup;
+use super::outcome::PrefixCount;
+use super::scan::{KeyRangeBuilder, RangeBuilder};
 use super::snapshot::Moment;
 use super::tree::Record;
+use super::tree_read::PrefixRecord;
 use crate::error::{Error, Result};
 use crate::ids::{Lsn, RecordVersion, TreeId};
 use crate::node::Record as Stored;
@@ -37,7 +41,10 @@ impl View {
     pub(super) fn check_scope(&self, key: &[u8]) -> Result<()> {
         match key.starts_with(&self.scope) {
             true => Ok(()),
-            false => Err(Error::OutsideViewScope),
+            false => Err(Error::OutsideViewScope {
+                requested_len: key.len(),
+                scope_len: self.scope.len(),
+            }),
         }
     }
 
@@ -78,6 +85,81 @@ impl View {
             let found = reader.find(self.tree, key)?;
             Ok(found.map(|(page, slot)| RecordVersion::from_raw(Stored::read(page, slot).version)))
         })
+    }
+
+    /// The record with the longest key in the view's scope that `query` starts with.
+    ///
+    /// # Errors
+    /// Those of [`View::get`].
+    pub fn longest_prefix_record(&self, query: &[u8]) -> Result<Option<PrefixRecord>> {
+        self.check_scope(query)?;
+        let found = lookup::longest_prefix(self, query)?;
+        Ok(found.filter(|record| record.key.starts_with(&self.scope)))
+    }
+
+    /// Whether no key starts with `prefix`, which lies in the view's scope.
+    ///
+    /// # Errors
+    /// Those of [`View::get`].
+    pub fn is_prefix_empty(&self, prefix: &[u8]) -> Result<bool> {
+        self.check_scope(prefix)?;
+        lookup::is_prefix_empty(self, prefix)
+    }
+
+    /// How many keys start with `prefix`, which lies in the view's scope: all of them if `limit`
+    /// is 0, else at most `limit`, and whether that is all.
+    ///
+    /// # Errors
+    /// Those of [`View::get`].
+    pub fn prefix_count(&self, prefix: &[u8], limit: usize) -> Result<PrefixCount> {
+        self.check_scope(prefix)?;
+        lookup::prefix_count(self, prefix, limit)
+    }
+
+    /// The values of several keys, in the order of `keys`.
+    ///
+    /// # Errors
+    /// Those of [`View::get`], and `InvalidArgument` for too many keys.
+    pub fn get_many<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<Option<Vec<u8>>>> {
+        keys.iter().try_for_each(|key| self.check_scope(key.as_ref()))?;
+        lookup::many(self, keys)
+    }
+
+    /// A scan of the view's records. The scan may outlive the view and keeps its moment.
+    ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put(b"a", b"1")?;
+    /// let scan = tree.view(b"", |view| Ok(view.range()))?;
+    /// tree.put(b"b", b"2")?;
+    /// assert_eq!(scan.into_iter().count(), 1);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    pub fn range(&self) -> RangeBuilder<Self> {
+        RangeBuilder::over(self.clone(), &self.scope)
+    }
+
+    /// A scan of the view's keys.
+    pub fn range_keys(&self) -> KeyRangeBuilder<Self> {
+        KeyRangeBuilder::over(self.clone(), &self.scope)
+    }
+
+    /// A scan of the records under `prefix`, which lies in the view's scope.
+    ///
+    /// # Errors
+    /// `OutsideViewScope`.
+    pub fn scan(&self, prefix: &[u8]) -> Result<RangeBuilder<Self>> {
+        self.check_scope(prefix)?;
+        Ok(RangeBuilder::over(self.clone(), prefix))
+    }
+
+    /// A scan of the keys under `prefix`, which lies in the view's scope.
+    ///
+    /// # Errors
+    /// `OutsideViewScope`.
+    pub fn scan_keys(&self, prefix: &[u8]) -> Result<KeyRangeBuilder<Self>> {
+        self.check_scope(prefix)?;
+        Ok(KeyRangeBuilder::over(self.clone(), prefix))
     }
 }
 

@@ -126,6 +126,7 @@ impl Core {
 
     /// The short way of a batch of one put.
     fn write_at(&mut self, tree: TreeId, place: Place, key: &[u8], value: &[u8]) -> Result<()> {
+        self.check_journal()?;
         let place = self.forest.make_room(tree, key, value.len(), place)?;
         let lsn = self.append(&[OpRef::Put { tree, key, value }])?;
         self.forest.cache.set_lsn(lsn);
@@ -138,6 +139,7 @@ impl Core {
 
     /// The short way of a batch of one deletion; the place is exact.
     fn erase_at(&mut self, tree: TreeId, place: Place, key: &[u8]) -> Result<()> {
+        self.check_journal()?;
         let lsn = self.append(&[OpRef::Delete { tree, key }])?;
         self.forest.cache.set_lsn(lsn);
         let erased = self.forest.settle(|forest| forest.erase(tree, place));
@@ -153,6 +155,7 @@ impl Core {
     /// not hold.
     pub fn batch(&mut self, requests: &[Request<'_>]) -> Result<Option<Report>, Failed> {
         let bytes = check_requests(requests)?;
+        self.check_journal()?;
         self.ready()?;
         let prepared = match &mut self.log {
             Some(log) => log.prepare(bytes),
@@ -167,7 +170,10 @@ impl Core {
                 self.clock += 8;
                 self.after_read();
                 return match stopped {
-                    Err(error @ Error::Poisoned { .. }) => Err(self.judge(error).into()),
+                    Err(error @ Error::Poisoned { .. }) => {
+                        self.tear();
+                        Err(self.judge(error).into())
+                    }
                     Err(error) => Err(error.into()),
                     Ok(_) => Ok(None),
                 };
@@ -196,6 +202,9 @@ impl Core {
         if let Err(error) = self.append(&ops) {
             drop(ops);
             let undone = pending.undo(&mut self.forest);
+            if undone.is_err() {
+                self.tear();
+            }
             self.guard(undone)?;
             // How much of the record reached the device is not known.
             return Err(Failed { error, unknown: true });
@@ -203,11 +212,11 @@ impl Core {
         let noted = self.note(lsn, &ops);
         drop(ops);
         noted.map_err(|error| Failed { error, unknown: true })?;
+        // The batch is in the log and in force; a failure to give back what it replaced shows on
+        // the next write.
         let committed = pending.commit(&mut self.forest);
-        match self.guard(committed) {
-            Ok(()) => Ok(bytes),
-            Err(error) => Err(Failed { error, unknown: true }),
-        }
+        let _ = self.guard(committed);
+        Ok(bytes)
     }
 
     /// Notes a commit in the change feed. It is in the log: if that fails, the next opening

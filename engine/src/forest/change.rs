@@ -2,6 +2,7 @@
 
 use super::Forest;
 use crate::error::Result;
+use crate::frame::Forms;
 use crate::ids::TreeId;
 use crate::limits::LONG_KEY_HEAD_BYTES;
 use crate::node::record::{is_long, value_moves};
@@ -57,6 +58,16 @@ impl Forest {
         Ok(Place { frame: leaf.step.frame, page: leaf.step.page, slot, exact, stripped })
     }
 
+    /// Where `key` is, which a walk over the records has found.
+    pub(super) fn place_held(&self, tree: TreeId, key: &[u8]) -> Result<Place, Miss> {
+        let place = self.place(tree, key)?;
+        if !place.exact {
+            let why = "a record is not where its key leads";
+            return Err(Miss::Broken { frame: place.frame, why });
+        }
+        Ok(place)
+    }
+
     /// Makes room for a record and returns its place. Splits what is full; after `Ok`, a
     /// [`Forest::write`] of this key and length at that place cannot fail.
     pub fn make_place(&mut self, tree: TreeId, key: &[u8], value_len: usize) -> Result<Place> {
@@ -70,10 +81,21 @@ impl Forest {
         tree: TreeId,
         key: &[u8],
         value_len: usize,
+        place: Place,
+    ) -> Result<Place> {
+        self.make_room_for(tree, key, place, |stripped| stored_size(key, value_len, stripped))
+    }
+
+    /// The same for a record that takes `size` bytes under prefixes of so many bytes.
+    pub(super) fn make_room_for(
+        &mut self,
+        tree: TreeId,
+        key: &[u8],
         mut place: Place,
+        size: impl Fn(usize) -> usize,
     ) -> Result<Place> {
         loop {
-            let size = stored_size(key, value_len, place.stripped);
+            let size = size(place.stripped);
             if self.with(|forest| forest.has_room(place, size))? {
                 return Ok(place);
             }
@@ -142,15 +164,23 @@ impl Forest {
         Ok(remains)
     }
 
-    fn store(&mut self, tree: TreeId, place: Place, record: &Record<'_>) -> Result<(), Miss> {
+    /// Puts a record to its place, which has room.
+    pub(super) fn store(
+        &mut self,
+        tree: TreeId,
+        place: Place,
+        record: &Record<'_>,
+    ) -> Result<(), Miss> {
         let page = self.cache.page_mut(place.frame, place.page)?;
         let done = match place.exact {
             true => page.replace(place.slot, record),
             false => page.insert(place.slot, record),
         };
         debug_assert!(done, "make_place made room");
+        let forms = Forms::of(record, place.stripped + record.suffix.len());
+        let meta = &mut self.cache.frame_mut(place.frame)?.meta;
+        meta.forms = meta.forms.and(forms);
         if !place.exact {
-            let meta = &mut self.cache.frame_mut(place.frame)?.meta;
             meta.live = meta.live.saturating_add(1);
             if let Some(root) = self.roots.get_mut(&tree) {
                 root.records = root.records.saturating_add(1);
@@ -218,19 +248,16 @@ impl Forest {
     }
 
     fn restore(&mut self, tree: TreeId, key: &[u8], previous: &Previous) -> Result<()> {
-        loop {
-            let place = self.with(|forest| forest.place(tree, key))?;
-            let size = previous.record.size(place.stripped);
-            if self.with(|forest| forest.has_room(place, size))? {
-                let record = previous.record.record(place.stripped);
-                return self.settle(|forest| forest.store(tree, place, &record));
-            }
-            self.grow(tree, key, 0)?;
-        }
+        let place = self.with(|forest| forest.place(tree, key))?;
+        let size = |stripped| previous.record.size(stripped);
+        let place = self.make_room_for(tree, key, place, size)?;
+        let record = previous.record.record(place.stripped);
+        self.settle(|forest| forest.store(tree, place, &record))
     }
 }
 
-fn suffix(key: &[u8], stripped: usize) -> &[u8] {
+/// What a page keeps of `key` under prefixes of `stripped` bytes.
+pub(super) fn suffix(key: &[u8], stripped: usize) -> &[u8] {
     let suffix = &key[stripped.min(key.len())..];
     match is_long(key.len()) {
         true => &suffix[..suffix.len().min(LONG_KEY_HEAD_BYTES)],
@@ -249,10 +276,4 @@ fn stored_size(key: &[u8], value_len: usize, stripped: usize) -> usize {
         false => Value::Inline(&ZEROS[..value_len]),
     };
     Record { version: 0, suffix: suffix(key, stripped), long, value }.size()
-}
-
-/// Bytes a crossing at `key` takes on a page.
-pub(super) fn crossing_size(key: &[u8], stripped: usize) -> usize {
-    let long = is_long(key.len()).then_some(LongKey { extent: 0, len: 0 });
-    Record { version: 0, suffix: suffix(key, stripped), long, value: Value::Inline(&[0; 4]) }.size()
 }

@@ -9,6 +9,7 @@ use super::Forest;
 use super::route::child;
 use crate::art::head::{Head, HeadView};
 use crate::error::{Corruption, CorruptionClass, Error, Result};
+use crate::frame::Forms;
 use crate::ids::{BlobId, Lsn, TreeId};
 use crate::limits::PAGE_BYTES;
 use crate::node::{LongKey, Miss, Page, Record, Value, verify};
@@ -118,10 +119,11 @@ impl Forest {
         })?;
         self.check_head(visit, &head, checker)?;
         let mut live = 0;
+        let mut forms = Forms::default();
         let mut children = Vec::new();
         for ordinal in 0..head.pages.len() {
             match self.check_page(frame, &head, ordinal, checker, &mut children) {
-                Ok(count) => live += count,
+                Ok((count, found)) => (live, forms) = (live + count, forms.and(found)),
                 Err(Error::Corrupt(damage)) => (checker.found)(damage),
                 Err(other) => return Err(other),
             }
@@ -129,6 +131,10 @@ impl Forest {
         let expected = self.with(|forest| Ok(forest.cache.frame(frame)?.meta))?;
         if u64::from(expected.live) != live || expected.level != visit.level {
             let why = format!("metadata counts {} records, found {live}", expected.live);
+            checker.report(CorruptionClass::Count, frame, 0, why);
+        }
+        if !expected.forms.cover(forms) {
+            let why = format!("metadata says {:?}, found {forms:?}", expected.forms);
             checker.report(CorruptionClass::Count, frame, 0, why);
         }
         for at in 0..children.len() {
@@ -188,7 +194,7 @@ impl Forest {
         ordinal: usize,
         checker: &mut Checker<'_>,
         children: &mut Vec<(Vec<u8>, u32)>,
-    ) -> Result<u64> {
+    ) -> Result<(u64, Forms)> {
         let number = head.pages[ordinal];
         checker.census.pages += 1;
         (checker.progress)(checker.census.pages);
@@ -220,7 +226,8 @@ impl Forest {
         keys: &[Vec<u8>],
         checker: &mut Checker<'_>,
         children: &mut Vec<(Vec<u8>, u32)>,
-    ) -> Result<u64> {
+    ) -> Result<(u64, Forms)> {
+        let mut forms = Forms::default();
         if page.lsn() >= checker.limit {
             checker.report(CorruptionClass::Version, frame, number, "page is newer than the log");
         }
@@ -252,6 +259,7 @@ impl Forest {
                 }
             } else {
                 checker.census.payload += (key.len() + record.value.len()) as u64;
+                forms = forms.and(Forms::of(&record, key.len()));
             }
         }
         if page.level() == 0 {
@@ -259,7 +267,7 @@ impl Forest {
             checker.census.leaves += 1;
             checker.census.used += page.used().min(PAGE_BYTES) as u64;
         }
-        Ok(keys.len() as u64)
+        Ok((keys.len() as u64, forms))
     }
 
     /// The pages in use of a frame, page 0 first.

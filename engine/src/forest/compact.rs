@@ -129,17 +129,7 @@ impl Forest {
         }
         self.with(|forest| {
             let frame = forest.descend(tree, key)?.leaf().frame;
-            match crate::art::head::HeadView(forest.cache.page(frame, 0)?).high() {
-                None => Ok(None),
-                Some(high) => match forest.bound_key(&high)? {
-                    // Fences must ascend, or compaction would go round for ever.
-                    next if next.as_slice() <= key => {
-                        let why = "a frame ends before a key that leads to it";
-                        Err(Miss::Broken { frame, why })
-                    }
-                    next => Ok(Some(next)),
-                },
-            }
+            forest.reader().next_frame(frame, key)
         })
     }
 

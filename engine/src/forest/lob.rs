@@ -50,13 +50,23 @@ impl Forest {
     }
 }
 
-impl<P: Pages> Reader<'_, P> {
+impl<'a, P: Pages> Reader<'a, P> {
+    /// The whole of a long key.
+    pub fn long_key(self, long: LongKey) -> Result<&'a [u8], Miss> {
+        self.pages.extent(long.extent, long.len)
+    }
+
     /// The whole key of a fence.
     pub fn bound_key(self, bound: &Bound) -> Result<Vec<u8>, Miss> {
         match bound.long {
             Some(long) => Ok(self.pages.extent(long.extent, long.len)?.into()),
             None => Ok(bound.bytes.clone()),
         }
+    }
+
+    /// Whether a fence is at `key`.
+    pub(super) fn is_at(self, bound: &Bound, key: &[u8]) -> Result<bool, Miss> {
+        Ok(bound.len() == key.len() && self.bound_key(bound)? == key)
     }
 }
 

@@ -10,10 +10,11 @@ use super::split::build_page;
 use crate::art::Anchors;
 use crate::art::head::Head;
 use crate::error::{Error, Result};
+use crate::frame::Forms;
 use crate::ids::TreeId;
 use crate::limits::PAGE_BYTES;
 use crate::node::build::page_holds;
-use crate::node::{Miss, Owned, Page, Record};
+use crate::node::{Miss, Owned, Page};
 
 /// A page with less than this in use looks for a neighbour to join, in bytes.
 const THIN_PAGE: usize = PAGE_BYTES / 4;
@@ -61,12 +62,12 @@ impl Forest {
         }
     }
 
-    fn is_thin(&self, step: Step) -> Result<bool, Miss> {
+    pub(super) fn is_thin(&self, step: Step) -> Result<bool, Miss> {
         Ok(self.cache.page(step.frame, step.page)?.used() < THIN_PAGE)
     }
 
     /// Joins a page with a neighbour in its frame; whether it did.
-    fn merge_page(&mut self, step: Step) -> Result<bool, Miss> {
+    pub(super) fn merge_page(&mut self, step: Step) -> Result<bool, Miss> {
         let head = Head::parse(self.cache.page(step.frame, 0)?);
         let last = head.pages.len() - 1;
         let right = (step.ordinal < last).then_some(step.ordinal);
@@ -110,7 +111,7 @@ impl Forest {
     }
 
     /// Takes roots away that lead to a single child.
-    fn lower_root(&mut self, tree: TreeId) -> Result<(), Miss> {
+    pub(super) fn lower_root(&mut self, tree: TreeId) -> Result<(), Miss> {
         loop {
             let broken = Miss::Broken { frame: 0, why: "the tree has no root" };
             let root = *self.roots.get(&tree).ok_or(broken)?;
@@ -132,7 +133,12 @@ impl Forest {
 
     /// Joins the frame of `path` on `level` with a neighbour under the same parent page, if
     /// both are thin; whether it did.
-    fn merge_frame(&mut self, tree: TreeId, path: &Path, level: u8) -> Result<bool, Miss> {
+    pub(super) fn merge_frame(
+        &mut self,
+        tree: TreeId,
+        path: &Path,
+        level: u8,
+    ) -> Result<bool, Miss> {
         let (Some(step), Some(parent)) = (path.at_level(level), path.at_level(level + 1)) else {
             return Ok(false);
         };
@@ -178,6 +184,7 @@ impl Forest {
         let mut records = Vec::new();
         for &frame in frames {
             let head = Head::parse(self.cache.page(frame, 0)?);
+            self.hold_pages(frame, &head.pages)?;
             for &number in &head.pages {
                 let page = self.cache.page(frame, number)?;
                 records.extend((0..page.count()).map(|slot| Owned::take(page, slot, &head.prefix)));
@@ -213,8 +220,13 @@ impl Forest {
             let anchor = new_anchor(&mut self.cache, &group.anchor, head.prefix.len());
             head.anchors.set(ordinal, &anchor);
         }
-        self.replace_frames(tree, frames, heads, crossing, &head, pages, records.len())?;
+        self.replace_frames(tree, frames, heads, crossing, &head, pages, &records)?;
         Ok(true)
+    }
+
+    /// Misses a page that is not in memory, before any work is done that a miss would undo.
+    pub(super) fn hold_pages(&self, frame: u32, pages: &[u8]) -> Result<(), Miss> {
+        pages.iter().try_for_each(|&number| self.cache.page(frame, number).map(|_| ()))
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -226,7 +238,7 @@ impl Forest {
         crossing: Option<(Step, usize)>,
         head: &Head,
         pages: Vec<Box<Page>>,
-        records: usize,
+        records: &[Owned],
     ) -> Result<(), Miss> {
         for old in &heads {
             for (_, long) in old.anchors.longs() {
@@ -242,21 +254,21 @@ impl Forest {
             self.cache.install(frames[0], number, &page)?;
         }
         self.install_head(frames[0], head)?;
-        self.cache.frame_mut(frames[0])?.meta.live = records as u32;
+        let meta = &mut self.cache.frame_mut(frames[0])?.meta;
+        meta.live = records.len() as u32;
+        meta.forms = match head.level {
+            0 => records.iter().fold(Forms::default(), |forms, record| {
+                forms.and(Forms::of(&record.record(0), record.key.len()))
+            }),
+            _ => Forms::default(),
+        };
         if let (Some(&gone), Some((parent, slot))) = (frames.get(1), crossing) {
             if let Some(high) = &heads[0].high {
                 drop_bound(&mut self.cache, high);
             }
             drop_bound(&mut self.cache, &heads[1].low);
             self.cache.drop_frame(gone)?;
-            let page = self.cache.page_mut(parent.frame, parent.page)?;
-            let long = Record::read(page, slot).long;
-            page.remove(slot);
-            if let Some(long) = long {
-                self.cache.drop_extent(long.extent, long.len);
-            }
-            let meta = &mut self.cache.frame_mut(parent.frame)?.meta;
-            meta.live = meta.live.saturating_sub(1);
+            self.drop_crossing(parent, slot)?;
             if let Some(root) = self.roots.get_mut(&tree) {
                 root.frames = root.frames.saturating_sub(1);
             }

@@ -8,15 +8,27 @@
 mod change;
 mod check;
 mod compact;
+mod count;
+mod crossing;
 mod cursor;
+mod cut;
+mod land;
+mod leaf;
 mod lob;
+mod longest;
+mod mend;
 mod merge;
 mod reader;
-mod relocate_slow;
+mod relocate;
+#[cfg(test)]
+mod relocate_tests;
+mod remove;
 mod roots;
 mod route;
 mod spill;
 mod split;
+mod under;
+mod unlink;
 
 use crate::cache::Cache;
 use crate::error::Result;
@@ -24,7 +36,10 @@ use crate::node::Miss;
 
 pub use change::{Place, Previous, Remains};
 pub use check::{Census, Checker};
+pub use count::Count;
 pub use cursor::{Cursor, Entry};
+pub use leaf::Leaf;
+pub use longest::PrefixMatch;
 pub use reader::{Pages, Reader};
 pub use roots::Roots;
 pub use route::{Path, Step};

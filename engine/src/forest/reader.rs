@@ -14,12 +14,22 @@ use crate::node::{Extents, Miss, Page};
 pub trait Pages: Extents {
     /// A page of a frame, if it is in memory.
     fn page(&self, frame: u32, page: u8) -> Result<&Page, Miss>;
+
+    /// How many records a leaf frame has, if this state of it is known without its pages.
+    fn live(&self, frame: u32) -> Result<Option<u64>, Miss> {
+        let _ = frame;
+        Ok(None)
+    }
 }
 
 impl Pages for Cache {
     #[inline]
     fn page(&self, frame: u32, page: u8) -> Result<&Page, Miss> {
         Self::page(self, frame, page)
+    }
+
+    fn live(&self, frame: u32) -> Result<Option<u64>, Miss> {
+        Ok(Some(u64::from(self.frame(frame)?.meta.live)))
     }
 }
 

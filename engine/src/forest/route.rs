@@ -85,6 +85,45 @@ impl<'a, P: Pages> Reader<'a, P> {
         self.walk(tree, key, |_| {})
     }
 
+    /// The root frame of a tree and its level.
+    pub(super) fn root(self, tree: TreeId) -> Result<(u32, u8), Miss> {
+        let Some(root) = self.roots.get(&tree) else {
+            return Err(Miss::NoTree);
+        };
+        if root.level >= MAX_LEVELS {
+            let why = "the tree has too many levels";
+            return Err(Miss::Broken { frame: root.frame, why });
+        }
+        Ok((root.frame, root.level))
+    }
+
+    /// Page 0 of a frame at `level`.
+    #[inline]
+    pub(super) fn head(self, frame: u32, level: u8) -> Result<HeadView<'a>, Miss> {
+        let page = self.pages.page(frame, 0)?;
+        if page.level() != level {
+            return Err(Miss::Broken { frame, why: "the frame is of another level" });
+        }
+        Ok(HeadView(page))
+    }
+
+    /// The page of a frame where `key` belongs.
+    #[inline]
+    fn enter<'k>(self, frame: u32, level: u8, key: &'k [u8]) -> Result<Reached<'a, 'k>, Miss> {
+        let head = self.head(frame, level)?;
+        let query = Query { key, stripped: head.prefix_len() };
+        let ordinal = head.floor(&query, self.pages)?;
+        let number = head.pages()[ordinal];
+        let page = self.pages.page(frame, number)?;
+        if key.len() < query.stripped + page.prefix_len() {
+            // What follows cuts the prefixes off the key.
+            let why = "a key leads to a page whose prefix it does not have";
+            return Err(Miss::Broken { frame, why });
+        }
+        let step = Step { frame, ordinal, page: number, slot: 0 };
+        Ok(Reached { step, page, head, query })
+    }
+
     /// Goes down to the leaf page where `key` belongs and shows each step, the leaf's last.
     #[inline]
     fn walk<'k>(
@@ -93,39 +132,30 @@ impl<'a, P: Pages> Reader<'a, P> {
         key: &'k [u8],
         mut visit: impl FnMut(Step),
     ) -> Result<Reached<'a, 'k>, Miss> {
-        let Some(root) = self.roots.get(&tree) else {
-            return Err(Miss::NoTree);
-        };
-        let mut frame = root.frame;
-        let mut level = root.level;
-        if level >= MAX_LEVELS {
-            return Err(Miss::Broken { frame, why: "the tree has too many levels" });
-        }
+        let (mut frame, mut level) = self.root(tree)?;
         loop {
-            let page = self.pages.page(frame, 0)?;
-            if page.level() != level {
-                return Err(Miss::Broken { frame, why: "the frame is of another level" });
-            }
-            let head = HeadView(page);
-            let query = Query { key, stripped: head.prefix_len() };
-            let ordinal = head.floor(&query, self.pages)?;
-            let number = head.pages()[ordinal];
-            let page = self.pages.page(frame, number)?;
-            if key.len() < query.stripped + page.prefix_len() {
-                // What follows cuts the prefixes off the key.
-                let why = "a key leads to a page whose prefix it does not have";
-                return Err(Miss::Broken { frame, why });
-            }
-            let mut step = Step { frame, ordinal, page: number, slot: 0 };
+            let mut reached = self.enter(frame, level, key)?;
             if level == 0 {
-                visit(step);
-                return Ok(Reached { step, page, head, query });
+                visit(reached.step);
+                return Ok(reached);
             }
-            step.slot = search::floor(page, &query, self.pages)?;
-            visit(step);
-            frame = crossing(page, step.slot, frame)?;
+            reached.step.slot = search::floor(reached.page, &reached.query, self.pages)?;
+            visit(reached.step);
+            frame = crossing(reached.page, reached.step.slot, frame)?;
             level -= 1;
         }
+    }
+
+    /// The leaf frame where `key` belongs; of that frame no more than page 0 is asked for.
+    pub(super) fn leaf_frame(self, tree: TreeId, key: &[u8]) -> Result<u32, Miss> {
+        let (mut frame, mut level) = self.root(tree)?;
+        while level > 0 {
+            let reached = self.enter(frame, level, key)?;
+            let slot = search::floor(reached.page, &reached.query, self.pages)?;
+            frame = crossing(reached.page, slot, frame)?;
+            level -= 1;
+        }
+        Ok(frame)
     }
 
     /// The page, its query and the slot of `key`, if it is there.

@@ -4,17 +4,15 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::Forest;
-use super::change::crossing_size;
 use super::lob::new_bound;
 use super::route::{Path, Step};
-use super::split::{Outcome, build_page, crossing_to};
+use super::split::{Outcome, build_page};
 use crate::art::Anchor;
 use crate::art::head::{ANCHOR_HEAD_BYTES, Head};
 use crate::cache::Cache;
 use crate::frame::Bound;
 use crate::ids::TreeId;
-use crate::node::record::is_long;
-use crate::node::{LongKey, Miss, Owned, Page, Query, search};
+use crate::node::{LongKey, Miss, Owned, Page};
 
 impl Forest {
     /// Moves the upper half of the pages of the frame of `path` on `level` to a new frame, and
@@ -25,18 +23,34 @@ impl Forest {
         let parent = path.at_level(level + 1).ok_or(broken)?;
         let head = Head::parse(self.cache.page(step.frame, 0)?);
         for at in self.rank_spills(&head, step)? {
-            let separator = self.anchor_key(&head, at)?;
-            if !self.parent_has_room(parent, &separator)? {
-                return Ok(Outcome::FrameFull);
-            }
-            if let Some(plan) = self.plan_spill(&head, step.frame, at, &separator)? {
-                // Everything is at hand: nothing below can miss.
-                self.finish_spill(tree, head, step, parent, at, separator, plan)?;
-                self.counters.spills += 1;
-                return Ok(Outcome::Done);
+            if let Some(outcome) = self.spill_at(tree, &head, step, parent, at)? {
+                return Ok(outcome);
             }
         }
         Err(Miss::Broken { frame: step.frame, why: "a full frame cannot be split" })
+    }
+
+    /// The same with the pages from ordinal `at` on; `None` if one of the heads would not fit
+    /// page 0.
+    pub(super) fn spill_at(
+        &mut self,
+        tree: TreeId,
+        head: &Head,
+        step: Step,
+        parent: Step,
+        at: usize,
+    ) -> Result<Option<Outcome>, Miss> {
+        let separator = self.anchor_key(head, at)?;
+        if !self.parent_has_room(parent, &separator)? {
+            return Ok(Some(Outcome::FrameFull));
+        }
+        let Some(plan) = self.plan_spill(head, step.frame, at, &separator)? else {
+            return Ok(None);
+        };
+        // Everything is at hand: nothing below can miss.
+        self.finish_spill(tree, head, step, parent, at, separator, plan)?;
+        self.counters.spills += 1;
+        Ok(Some(Outcome::Done))
     }
 
     /// The ordinals with which the new sibling may start, best first.
@@ -56,14 +70,6 @@ impl Forest {
         Ok(ranked)
     }
 
-    fn parent_has_room(&self, parent: Step, separator: &[u8]) -> Result<bool, Miss> {
-        let prefix = crate::art::head::HeadView(self.cache.page(parent.frame, 0)?).prefix_len();
-        let page = self.cache.page(parent.frame, parent.page)?;
-        // Searched here so that what the insertion will compare with is in memory.
-        search::lower_bound(page, &Query { key: separator, stripped: prefix }, &self.cache)?;
-        Ok(page.fits(crossing_size(separator, prefix + page.prefix_len())))
-    }
-
     /// The heads and pages of both frames, computed without changing anything; `None` if one of
     /// the heads would not fit page 0. Fences of the plan have no extents yet.
     fn plan_spill(
@@ -79,13 +85,15 @@ impl Forest {
         if left.build(frame, 0).is_none() || right.build(frame, 0).is_none() {
             return Ok(None);
         }
+        let keeps = left.prefix.len() == head.prefix.len();
+        self.hold_pages(frame, &head.pages[if keeps { at } else { 0 }..])?;
         let mut moved = Vec::with_capacity(right.pages.len());
         for ordinal in 0..right.pages.len() {
             let page = self.cache.page(frame, head.pages[at + ordinal])?;
             moved.push(reprefix(page, head, &right, ordinal)?);
         }
         let mut kept = Vec::new();
-        if left.prefix.len() > head.prefix.len() {
+        if !keeps {
             for ordinal in 0..at {
                 let page = self.cache.page(frame, head.pages[ordinal])?;
                 kept.push(reprefix(page, head, &left, ordinal)?);
@@ -130,7 +138,7 @@ impl Forest {
     fn finish_spill(
         &mut self,
         tree: TreeId,
-        head: Head,
+        head: &Head,
         step: Step,
         parent: Step,
         at: usize,
@@ -141,7 +149,7 @@ impl Forest {
         let frame = self.cache.create_frame(tree, head.level);
         left.high = Some(new_bound(&mut self.cache, &separator));
         right.low = new_bound(&mut self.cache, &separator);
-        drop_lost_anchors(&mut self.cache, &head, &[&left, &right]);
+        drop_lost_anchors(&mut self.cache, head, &[&left, &right]);
         let live: usize = moved.iter().map(|page| page.count()).sum();
         for &number in &head.pages[at..] {
             self.cache.drop_page(step.frame, number)?;
@@ -157,30 +165,13 @@ impl Forest {
         self.install_head(frame, &right)?;
         let meta = &mut self.cache.frame_mut(step.frame)?.meta;
         meta.live = meta.live.saturating_sub(live as u32);
-        self.cache.frame_mut(frame)?.meta.live = live as u32;
+        let forms = meta.forms;
+        let meta = &mut self.cache.frame_mut(frame)?.meta;
+        (meta.live, meta.forms) = (live as u32, forms);
         if let Some(root) = self.roots.get_mut(&tree) {
             root.frames = root.frames.saturating_add(1);
         }
         self.add_crossing(parent, frame, separator)
-    }
-
-    /// Adds the crossing to `child` in the parent's page, which has room.
-    fn add_crossing(&mut self, parent: Step, child: u32, key: Vec<u8>) -> Result<(), Miss> {
-        let head = crate::art::head::HeadView(self.cache.page(parent.frame, 0)?);
-        let prefix = head.prefix_len();
-        let page = self.cache.page(parent.frame, parent.page)?;
-        let query = Query { key: &key, stripped: prefix };
-        let (slot, _) = search::lower_bound(page, &query, &self.cache)?;
-        let stripped = prefix + page.prefix_len();
-        let long = is_long(key.len())
-            .then(|| LongKey { extent: self.cache.create_extent(&key), len: key.len() as u32 });
-        let crossing = crossing_to(child, key, long);
-        let page = self.cache.page_mut(parent.frame, parent.page)?;
-        let done = page.insert(slot, &crossing.record(stripped));
-        debug_assert!(done, "the parent had room");
-        let meta = &mut self.cache.frame_mut(parent.frame)?.meta;
-        meta.live = meta.live.saturating_add(1);
-        Ok(())
     }
 }
 

@@ -3,8 +3,9 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::crossing::crossing_to;
 use super::lob::new_anchor;
-use super::route::Path;
+use super::route::{Path, Step};
 use super::{Forest, Root};
 use crate::art::head::{ANCHOR_HEAD_BYTES, Head};
 use crate::art::{Anchor, Anchors};
@@ -50,8 +51,8 @@ impl Forest {
         }
     }
 
-    /// Checks that one more operation may create frames.
-    fn check_frames(&self) -> Result<()> {
+    /// Whether a structure change may still create its frames.
+    pub(super) fn check_frames(&self) -> Result<()> {
         if self.cache.next_ids().0 >= MAX_FRAMES - 2 * u32::from(MAX_LEVELS) {
             let limit = u64::from(MAX_FRAMES);
             return Err(Error::QuotaExceeded { what: "frames", limit });
@@ -64,22 +65,37 @@ impl Forest {
         let Some(step) = path.at_level(level) else {
             return Err(Miss::Broken { frame: 0, why: "a level has no frame" });
         };
-        let mut head = Head::parse(self.cache.page(step.frame, 0)?);
+        let head = Head::parse(self.cache.page(step.frame, 0)?);
+        let page = self.cache.page(step.frame, step.page)?;
+        if head.used().lowest_free(self.cache.geometry().pages()).is_none() {
+            return Ok(Outcome::FrameFull);
+        }
+        let query = Query { key, stripped: head.prefix.len() };
+        let (slot, _) = search::lower_bound(page, &query, &self.cache)?;
+        let (middle, separator) = self.choose(page, &head.prefix, slot, key)?;
+        self.split_page_at(step, head, middle, &separator)
+    }
+
+    /// Splits the page of `step` before slot `middle`, and so at the key `separator`.
+    pub(super) fn split_page_at(
+        &mut self,
+        step: Step,
+        mut head: Head,
+        middle: usize,
+        separator: &[u8],
+    ) -> Result<Outcome, Miss> {
         let page = self.cache.page(step.frame, step.page)?;
         let Some(number) = head.used().lowest_free(self.cache.geometry().pages()) else {
             return Ok(Outcome::FrameFull);
         };
-        let query = Query { key, stripped: head.prefix.len() };
-        let (slot, _) = search::lower_bound(page, &query, &self.cache)?;
-        let (middle, separator) = self.choose(page, &head.prefix, slot, key)?;
         let at = step.ordinal + 1;
         head.pages.insert(at, number);
-        head.anchors.insert(at, &trial_anchor(&separator, head.prefix.len()));
+        head.anchors.insert(at, &trial_anchor(separator, head.prefix.len()));
         let Some(mut built) = head.build(step.frame, 0) else { return Ok(Outcome::FrameFull) };
         let left = part(page, &head, at - 1, 0..middle)?;
         let right = part(page, &head, at, middle..page.count())?;
         if head.anchors.long(at).is_some() {
-            let anchor = new_anchor(&mut self.cache, &separator, head.prefix.len());
+            let anchor = new_anchor(&mut self.cache, separator, head.prefix.len());
             head.anchors.set(at, &anchor);
             let full = Miss::Broken { frame: step.frame, why: "page 0 changed its size" };
             built = head.build(step.frame, 0).ok_or(full)?;
@@ -148,7 +164,7 @@ impl Forest {
     }
 
     /// Puts a new root above the old one.
-    fn raise_root(&mut self, tree: TreeId) -> Result<(), Miss> {
+    pub(super) fn raise_root(&mut self, tree: TreeId) -> Result<(), Miss> {
         let broken = Miss::Broken { frame: 0, why: "the tree has no root or too many levels" };
         let old = *self.roots.get(&tree).ok_or(broken)?;
         if old.level + 1 >= crate::limits::MAX_LEVELS {
@@ -197,11 +213,6 @@ impl Forest {
             Ok(())
         })
     }
-}
-
-/// A crossing to `frame` for keys from `key` on.
-pub(super) fn crossing_to(frame: u32, key: Vec<u8>, long: Option<LongKey>) -> Owned {
-    Owned { key, long, version: 0, inline: frame.to_le_bytes().into(), extent: None }
 }
 
 /// The page at `ordinal` of `frame` with these records, which fit under the first `fitting`

@@ -76,6 +76,14 @@ pub fn separator_len(left: &[u8], right: &[u8]) -> usize {
     (common_len(left, right) + 1).min(right.len())
 }
 
+/// The least byte string above everything that starts with `prefix`; `None` if there is none.
+pub fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|&byte| byte != 0xff)?;
+    let mut next: Vec<u8> = prefix[..=last].into();
+    next[last] += 1;
+    Some(next)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +103,14 @@ mod tests {
         assert_eq!(prefix_between(edge(b"abc"), None, 100), 0);
         let cut = Edge { bytes: b"abd", whole: false };
         assert_eq!(prefix_between(edge(b"abc"), Some(cut), 100), 2);
+    }
+
+    #[test]
+    fn successors_end_what_starts_with_a_prefix() {
+        assert_eq!(successor(b"ab"), Some(b"ac".to_vec()));
+        assert_eq!(successor(b"a\xff\xff"), Some(b"b".to_vec()));
+        assert_eq!(successor(b"\xff\xff"), None);
+        assert_eq!(successor(b""), None);
     }
 
     #[test]

@@ -114,6 +114,19 @@ impl Log {
         Ok(())
     }
 
+    /// Seals the log, which must be empty, so that it goes on at `above` or later: every version
+    /// given out from then on is at least that.
+    ///
+    /// # Errors
+    /// `QuotaExceeded` if there are no positions from there on; `Poisoned`.
+    pub fn raise(&mut self, above: Lsn) -> Result<()> {
+        self.check_poison()?;
+        self.ceiling_above(above)?;
+        self.ceiling = self.ceiling.max(above.next_multiple_of(RECORD_ALIGN as u64));
+        self.sealed = true;
+        Ok(())
+    }
+
     /// Bytes of the record that [`Log::append_ops`] would append.
     pub fn encoded_len(ops: &[OpRef<'_>]) -> usize {
         ops::encoded_len(ops)

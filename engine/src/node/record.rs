@@ -4,13 +4,18 @@
 //! length u16, flags u8, the suffix, for a long key its extent (u64) and full length (u32), the
 //! value or its extent (u64) and length (u32).
 
+use core::ops::Range;
+
 use super::page::Page;
-use crate::limits::{MAX_INLINE_KEY_BYTES, MAX_INLINE_RECORD_BYTES, MAX_KEY_BYTES};
+use crate::limits::{MAX_INLINE_KEY_BYTES, MAX_INLINE_RECORD_BYTES, MAX_KEY_BYTES, PAGE_BYTES};
 
 /// Bytes before the suffix.
 pub const RECORD_HEADER: usize = 13;
 /// Bytes of a reference to an extent.
 pub const REFERENCE_BYTES: usize = 12;
+
+/// Bytes that come into the processor's caches together.
+const CACHE_LINE: usize = 64;
 
 const LONG_KEY: u8 = 1;
 const EXTENT_VALUE: u8 = 2;
@@ -84,6 +89,32 @@ pub const fn is_long(key_len: usize) -> bool {
 pub const fn value_moves(key_len: usize, value_len: usize) -> bool {
     let key = if is_long(key_len) { 64 } else { key_len };
     RECORD_HEADER + key + value_len > MAX_INLINE_RECORD_BYTES && value_len > REFERENCE_BYTES
+}
+
+impl Page {
+    /// Reads a byte of each cache line of the records in `slots`. These reads do not wait for
+    /// each other, as those of a walk over the records would behind the work on each: a page that
+    /// is not in the processor's caches comes in at the speed of memory.
+    pub fn touch(&self, slots: Range<usize>) {
+        let mut seen = 0;
+        for slot in slots {
+            let at = self.offset(slot);
+            // Of most records that is all.
+            for line in [at, at + CACHE_LINE] {
+                seen ^= self.bytes()[line % PAGE_BYTES];
+            }
+        }
+        core::hint::black_box(seen);
+    }
+
+    /// The same for the header and the first offsets.
+    pub fn touch_start(&self) {
+        let mut seen = 0;
+        for at in (0..4 * CACHE_LINE).step_by(CACHE_LINE) {
+            seen ^= self.bytes()[at];
+        }
+        core::hint::black_box(seen);
+    }
 }
 
 impl<'a> Record<'a> {

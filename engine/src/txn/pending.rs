@@ -220,7 +220,8 @@ impl<'a> Pending<'a> {
             return Err(Error::DstExists);
         }
         self.displace(forest, tree, dst)?;
-        self.moved += forest.move_prefix(tree, src, tree, dst)?;
+        // One that fails half way leaves neither the old state nor the new one.
+        self.moved += forest.move_prefix(tree, src, tree, dst).map_err(stuck)?;
         self.done.push(Done::Moved { tree, src, dst });
         self.log(Effect::Op(OpRef::RenamePrefix { tree, src, dst }))
     }
@@ -244,17 +245,9 @@ impl<'a> Pending<'a> {
         }
         let hidden = self.hide();
         forest.create_tree(hidden)?;
-        match forest.move_prefix(tree, prefix, hidden, prefix) {
-            Ok(count) => {
-                self.done.push(Done::Displaced { tree, prefix, hidden });
-                Ok(count)
-            }
-            Err(error @ Error::Poisoned { .. }) => Err(error),
-            Err(error) => {
-                forest.remove_tree(hidden).map_err(stuck)?;
-                Err(error)
-            }
-        }
+        let count = forest.move_prefix(tree, prefix, hidden, prefix).map_err(stuck)?;
+        self.done.push(Done::Displaced { tree, prefix, hidden });
+        Ok(count)
     }
 
     fn hide(&mut self) -> TreeId {
@@ -349,7 +342,7 @@ fn keys_under(
                 break;
             }
             keys.push(key);
-            reader.step(&mut cursor);
+            cursor.move_to(cursor.slot() + 1);
         }
         Ok(keys)
     })

@@ -171,6 +171,11 @@ impl<'a> Request<'a> {
         }
     }
 
+    /// Whether it changes nothing by itself.
+    pub const fn only_asks(&self) -> bool {
+        matches!(self, Self::Assert { .. } | Self::AssertPrefixEmpty { .. })
+    }
+
     const fn is_prefix_op(&self) -> bool {
         matches!(self, Self::RenamePrefix { .. } | Self::DeletePrefix { .. })
     }

@@ -1,0 +1,129 @@
+//! The recovery journal: a chain that is there exactly as far as its batches are.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::{
+    DB, JOURNAL_DIGEST_BYTES, JournalAnchor, JournalEnvelope, JournalEnvelopeError, Options,
+};
+use crate::device::{BlobStore, LogDevice, MemoryBlobStore, MemoryLog};
+use crate::error::{AtomicErrorKind, Error};
+use crate::geometry::Geometry;
+
+type Devices = (Arc<dyn BlobStore>, Arc<dyn LogDevice>);
+
+fn devices() -> Devices {
+    let blobs = MemoryBlobStore::new(Geometry::default(), [5; 16]);
+    (Arc::new(blobs), Arc::new(MemoryLog::default()))
+}
+
+fn open(devices: &Devices) -> DB {
+    DB::open_with_devices(devices.0.clone(), Some(devices.1.clone()), Options::default()).unwrap()
+}
+
+fn anchor(sequence: u64) -> JournalAnchor {
+    JournalAnchor::new(sequence, [sequence as u8; JOURNAL_DIGEST_BYTES])
+}
+
+fn envelope(sequence: u64) -> JournalEnvelope {
+    let payload = alloc::vec![sequence as u8; 1 + 700_000 * (sequence as usize % 2)];
+    JournalEnvelope::new(anchor(sequence - 1), anchor(sequence), payload).unwrap()
+}
+
+fn append(db: &DB, sequence: u64) -> Result<bool, Error> {
+    db.atomic_with_journal_envelope(&envelope(sequence), |batch| {
+        batch.put("t", &sequence.to_be_bytes(), b"x");
+    })
+}
+
+#[test]
+fn a_chain_is_read_back_from_any_anchor_over_reopenings_and_checkpoints() {
+    let devices = devices();
+    let db = open(&devices);
+    db.create_tree("t").unwrap();
+    assert!(matches!(db.journal_state(), Err(Error::JournalStreamUnavailable { .. })));
+    db.initialize_journal_stream(anchor(10)).unwrap();
+    db.initialize_journal_stream(anchor(10)).unwrap();
+    assert!(matches!(
+        db.initialize_journal_stream(anchor(11)),
+        Err(Error::JournalAnchorMismatch { .. })
+    ));
+    for sequence in 11..=20 {
+        assert_eq!(append(&db, sequence), Ok(true));
+    }
+    drop(db);
+    let db = open(&devices);
+    let all = db.journal_envelopes_after(anchor(10), 100, usize::MAX).unwrap();
+    assert_eq!(all.envelopes(), (11..=20).map(envelope).collect::<Vec<_>>());
+    assert!(!all.has_more() && *all.next() == anchor(20));
+    let some = db.journal_envelopes_after(anchor(14), 3, usize::MAX).unwrap();
+    assert_eq!(some.envelopes(), [envelope(15), envelope(16), envelope(17)]);
+    assert!(some.has_more());
+    // The limit of bytes never keeps the first one back.
+    let one = db.journal_envelopes_after(anchor(10), 100, 1).unwrap();
+    assert_eq!(one.envelopes().len(), 1);
+    db.checkpoint().unwrap();
+    assert!(matches!(
+        db.journal_envelopes_after(anchor(15), 1, 1),
+        Err(Error::JournalPositionExpired { requested: 15, checkpoint: 20 })
+    ));
+    assert_eq!(append(&db, 21), Ok(true));
+    drop(db);
+    let db = open(&devices);
+    let state = db.journal_state().unwrap();
+    assert_eq!((state.genesis, state.checkpoint, state.tail), (anchor(10), anchor(20), anchor(21)));
+    assert_eq!(db.open_tree("t").unwrap().prefix_count(b"", 0).unwrap().count, 11);
+    assert!(db.verify().unwrap().is_clean());
+}
+
+#[test]
+fn only_the_writer_at_the_tail_wins_and_nobody_goes_round_the_journal() {
+    let db = open(&devices());
+    let tree = db.create_tree("t").unwrap();
+    db.initialize_journal_stream(anchor(0)).unwrap();
+    assert_eq!(append(&db, 1), Ok(true));
+    let lost = append(&db, 1).unwrap_err();
+    let Error::Atomic { kind: AtomicErrorKind::DefinitelyNotApplied, source } = lost else {
+        panic!("{lost}");
+    };
+    assert!(matches!(*source, Error::JournalAnchorMismatch { requested: 0, expected: 1 }));
+    for refused in [
+        tree.put(b"k", b"v"),
+        tree.delete(&1u64.to_be_bytes()).map(drop),
+        tree.rename_prefix(b"\0", b"\x01", true).map(drop),
+        db.create_tree("u").map(drop),
+        db.drop_tree("t"),
+    ] {
+        assert!(matches!(refused, Err(Error::JournalStreamUnavailable { .. })), "{refused:?}");
+    }
+    let held = db.atomic_with_journal_envelope(&envelope(2), |batch| {
+        batch.assert_absent("t", &1u64.to_be_bytes());
+        batch.put("t", b"never", b"");
+    });
+    assert_eq!(held, Ok(false));
+    let idle = db.atomic_with_journal_envelope(&envelope(2), |batch| {
+        batch.assert_absent("t", b"nothing");
+    });
+    assert!(matches!(idle, Err(Error::Atomic { .. })));
+    assert_eq!(db.journal_state().unwrap().tail, anchor(1));
+    assert!(matches!(
+        db.journal_envelopes_after(JournalAnchor::new(1, [9; 32]), 1, 1),
+        Err(Error::JournalAnchorMismatch { .. })
+    ));
+    assert!(matches!(
+        db.journal_envelopes_after(anchor(1), 0, 1),
+        Err(Error::InvalidJournalScanLimit { .. })
+    ));
+}
+
+#[test]
+fn envelopes_that_are_none_are_refused() {
+    let make =
+        |from, to, payload: &[u8]| JournalEnvelope::new(anchor(from), anchor(to), payload.into());
+    assert!(matches!(
+        make(1, 3, b"x"),
+        Err(JournalEnvelopeError::NonContiguousSequence { previous: 1, current: 3 })
+    ));
+    assert!(make(u64::MAX, 0, b"x").is_err());
+    assert_eq!(make(1, 2, b""), Err(JournalEnvelopeError::EmptyPayload));
+}

@@ -1,0 +1,60 @@
+//! Opening by settings.
+//!
+//! Owns: the seam through which a crate that knows a platform turns its settings into devices,
+//! so that [`Tree::open`] and [`DB::open`] take them. Never does: know a platform.
+
+use alloc::sync::Arc;
+
+use super::multi::DB;
+use super::options::Options;
+use super::tree::Tree;
+use crate::device::{BlobStore, LogDevice};
+use crate::error::Result;
+
+/// What a store is opened with.
+#[derive(Clone)]
+pub struct Devices {
+    /// Where its pages are.
+    pub blobs: Arc<dyn BlobStore>,
+    /// Where its log is; `None` only for stores that need not survive.
+    pub log: Option<Arc<dyn LogDevice>>,
+    /// How it is opened.
+    pub options: Options,
+}
+
+/// Settings that say where a store is, and so can be turned into its devices.
+pub trait IntoDevices {
+    /// Opens the devices.
+    ///
+    /// # Errors
+    /// What is wrong with the settings or the devices; nothing is changed then.
+    fn into_devices(self) -> Result<Devices>;
+}
+
+impl IntoDevices for Devices {
+    fn into_devices(self) -> Result<Devices> {
+        Ok(self)
+    }
+}
+
+impl Tree {
+    /// Opens the store that `settings` name and replays its log into memory.
+    ///
+    /// # Errors
+    /// Those of [`IntoDevices::into_devices`] and of [`Tree::open_with_devices`].
+    pub fn open(settings: impl IntoDevices) -> Result<Self> {
+        let Devices { blobs, log, options } = settings.into_devices()?;
+        Self::open_with_devices(blobs, log, options)
+    }
+}
+
+impl DB {
+    /// Opens the store that `settings` name and replays its log into memory.
+    ///
+    /// # Errors
+    /// Those of [`IntoDevices::into_devices`] and of [`DB::open_with_devices`].
+    pub fn open(settings: impl IntoDevices) -> Result<Self> {
+        let Devices { blobs, log, options } = settings.into_devices()?;
+        Self::open_with_devices(blobs, log, options)
+    }
+}

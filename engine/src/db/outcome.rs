@@ -1,0 +1,41 @@
+//! What scans and counts say about themselves.
+
+/// What a scan did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct ScanStats {
+    /// Records looked at: those returned, and one for each roll-up.
+    pub visited: u64,
+    /// Records returned.
+    pub returned: u64,
+    /// Roll-ups returned.
+    pub rollup: u64,
+    /// Times the scan had to find its place again because something was not in memory.
+    pub restarts: u64,
+}
+
+/// How a visit ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct ScanOutcome {
+    /// What was visited.
+    pub stats: ScanStats,
+    /// Whether entries are left behind the last one visited.
+    pub more: bool,
+}
+
+/// How a visit of keys ended.
+pub type KeyScanOutcome = ScanOutcome;
+
+/// How many records a prefix has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct PrefixCount {
+    /// Records counted, at most the limit if there is one.
+    pub count: u64,
+    /// Whether these are all; `false` if the count was cut off at the limit.
+    pub exact: bool,
+}

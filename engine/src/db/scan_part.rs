@@ -1,0 +1,103 @@
+//! The entries of one part of a scan, copied out of the pages into one buffer.
+//!
+//! Owns: the copies. A part is filled while the tree is locked and read when it is not.
+
+use alloc::vec::Vec;
+
+/// Where an entry lies in the buffer.
+#[derive(Clone, Copy)]
+struct Found {
+    at: usize,
+    key_len: u32,
+    value_len: u32,
+    /// `None` for a roll-up.
+    version: Option<u64>,
+}
+
+/// One entry, borrowed from the part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lent<'a> {
+    /// The key, or the roll-up.
+    pub key: &'a [u8],
+    /// The value; empty if values were not asked for.
+    pub value: &'a [u8],
+    /// The version, or `None` for a roll-up.
+    pub version: Option<u64>,
+}
+
+/// Entries in the order in which they were found.
+#[derive(Default)]
+pub(super) struct Part {
+    bytes: Vec<u8>,
+    found: Vec<Found>,
+}
+
+/// Room made at once for entries of usual length.
+const USUAL_ENTRY_BYTES: usize = 128;
+/// Entries for which room is made at once.
+const FIRST_ENTRIES: usize = 128;
+
+impl Part {
+    /// Forgets all entries and makes room for the first of `entries` new ones.
+    pub fn begin(&mut self, entries: usize) {
+        self.bytes.clear();
+        self.found.clear();
+        let first = entries.min(FIRST_ENTRIES);
+        self.found.reserve(first);
+        self.bytes.reserve(first * USUAL_ENTRY_BYTES);
+    }
+
+    /// Entries.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Bytes of keys, roll-ups and values.
+    #[inline]
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Adds a record whose key comes in two pieces.
+    #[inline]
+    pub fn push(&mut self, key: [&[u8]; 2], value: &[u8], version: u64) {
+        let at = self.bytes.len();
+        let key_len = key[0].len() + key[1].len();
+        self.bytes.reserve(key_len + value.len());
+        self.bytes.extend_from_slice(key[0]);
+        self.bytes.extend_from_slice(key[1]);
+        self.bytes.extend_from_slice(value);
+        let (key_len, value_len) = (key_len as u32, value.len() as u32);
+        self.found.push(Found { at, key_len, value_len, version: Some(version) });
+    }
+
+    /// Adds a roll-up: the first `len` bytes of a key in two pieces.
+    pub fn push_rollup(&mut self, key: [&[u8]; 2], len: usize) {
+        let at = self.bytes.len();
+        let first = key[0].len().min(len);
+        self.bytes.extend_from_slice(&key[0][..first]);
+        self.bytes.extend_from_slice(&key[1][..len - first]);
+        self.found.push(Found { at, key_len: len as u32, value_len: 0, version: None });
+    }
+
+    /// The entry at `index`.
+    #[inline]
+    pub fn get(&self, index: usize) -> Option<Lent<'_>> {
+        let found = self.found.get(index)?;
+        let (key, rest) = self.bytes.get(found.at..)?.split_at_checked(found.key_len as usize)?;
+        let value = rest.get(..found.value_len as usize)?;
+        Some(Lent { key, value, version: found.version })
+    }
+
+    /// The last entry.
+    pub fn last(&self) -> Option<Lent<'_>> {
+        self.get(self.len().checked_sub(1)?)
+    }
+
+    /// All entries.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Lent<'_>> {
+        let empty = Lent { key: &[], value: &[], version: None };
+        (0..self.len()).map(move |index| self.get(index).unwrap_or(empty))
+    }
+}

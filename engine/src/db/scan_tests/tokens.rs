@@ -1,0 +1,132 @@
+//! Page tokens: they go on over restarts, belong to one scan, and are refused if damaged.
+
+use alloc::vec::Vec;
+
+use super::{Ask, Item, Random, grown, items, keys_of, open, store};
+use crate::db::{PageToken, Tree};
+use crate::error::Error;
+use crate::limits::{MAX_KEY_BYTES, MAX_PAGE_TOKEN_BYTES, MIN_CACHE_BYTES};
+
+fn refused(bytes: &[u8]) -> bool {
+    matches!(PageToken::from_bytes(bytes), Err(Error::InvalidArgument { what: "page token", .. }))
+}
+
+fn some_tree() -> Tree {
+    let tree = Tree::memory().unwrap();
+    for key in ["a", "b/1", "b/2", "c", "d"] {
+        tree.put(key.as_bytes(), b"value").unwrap();
+    }
+    tree
+}
+
+fn token(ask: &Ask, tree: &Tree) -> PageToken {
+    ask.records(tree).page_from(None, 1, 100).unwrap().next.unwrap()
+}
+
+#[test]
+fn a_token_outlives_the_store_it_came_from() {
+    let blobs = store();
+    let mut random = Random::new(60);
+    let mut tree = open(&blobs, MIN_CACHE_BYTES);
+    for _ in 0..500 {
+        tree.put(&random.key(), b"value").unwrap();
+    }
+    let ask = Ask { reverse: true, delimiter: Some(b'/'), ..Ask::default() };
+    let expected = items(ask.records(&tree));
+    let (mut found, mut bytes): (Vec<Item>, Option<Vec<u8>>) = (Vec::new(), None);
+    loop {
+        let token = bytes.map(|bytes| PageToken::from_bytes(&bytes).unwrap());
+        let page = ask.keys(&tree).page_from(token.as_ref(), 7, 1 << 20).unwrap();
+        found.extend(page.entries.into_iter().map(Item::from));
+        let Some(next) = page.next else { break };
+        bytes = Some(next.to_bytes());
+        tree.checkpoint().unwrap();
+        drop(tree);
+        tree = open(&blobs, MIN_CACHE_BYTES);
+    }
+    let expected: Vec<Item> = expected.into_iter().map(Item::without_value).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_token_of_another_scan_is_refused() {
+    let tree = some_tree();
+    let base = Ask { start: Some((b"a".into(), true)), ..Ask::default() };
+    let others = [
+        Ask { prefix: b"b".into(), ..base.clone() },
+        Ask { start: Some((b"a".into(), false)), ..base.clone() },
+        Ask { start: Some((b"".into(), true)), ..base.clone() },
+        Ask { start: None, ..base.clone() },
+        Ask { end: Some(b"".into()), ..base.clone() },
+        Ask { reverse: true, ..base.clone() },
+        Ask { delimiter: Some(b'/'), ..base.clone() },
+        Ask { delimiter: Some(0), ..base.clone() },
+    ];
+    let token = token(&base, &tree);
+    for other in others {
+        let error = other.records(&tree).page_from(Some(&token), 5, 100).unwrap_err();
+        assert!(matches!(error, Error::InvalidArgument { what: "page token", .. }), "{other:?}");
+    }
+    let page = base.records(&tree).page_from(Some(&token), 5, 100).unwrap();
+    assert_eq!((page.entries.len(), page.next, page.consistent), (4, None, false));
+}
+
+#[test]
+fn damaged_tokens_are_refused() {
+    let tree = some_tree();
+    let bytes = token(&Ask::default(), &tree).to_bytes();
+    assert_eq!(PageToken::from_bytes(&bytes).unwrap().to_bytes(), bytes);
+    for at in 0..bytes.len() {
+        assert!(refused(&bytes[..at]), "cut off at {at}");
+        for bit in 0..8 {
+            let mut flipped = bytes.clone();
+            flipped[at] ^= 1 << bit;
+            assert!(refused(&flipped), "bit {bit} of byte {at}");
+        }
+    }
+    assert!(refused(&[bytes.as_slice(), b"x"].concat()));
+    assert!(refused(&alloc::vec![1; MAX_PAGE_TOKEN_BYTES + 1]));
+    let mut random = Random::new(61);
+    for _ in 0..2000 {
+        let garbage: Vec<u8> = (0..random.below(60)).map(|_| random.below(256) as u8).collect();
+        assert!(refused(&garbage), "{garbage:?}");
+    }
+}
+
+/// A token with a sound checksum made by another may say anything; it leads no further than the
+/// bounds of the scan.
+#[test]
+fn forged_tokens_stay_within_the_scan() {
+    let mut random = Random::new(62);
+    let (tree, model) = grown(&mut random, 600, false);
+    let keys = keys_of(&model);
+    let mut forged = 0;
+    while forged < 300 {
+        let ask = Ask::random(&mut random, &keys);
+        let Some(next) = ask.records(&tree).page_from(None, 1, 100).unwrap().next else { continue };
+        let good = next.to_bytes();
+        let after = random.near(&keys);
+        let mut bad = [&good[..18], &after].concat();
+        bad.extend(crate::codec::checksum::crc32(0, &bad).to_le_bytes());
+        let token = PageToken::from_bytes(&bad).unwrap();
+        let page = ask.records(&tree).page_from(Some(&token), 1 << 16, 8 << 20).unwrap();
+        let within = ask.expected(&model);
+        for entry in page.entries {
+            let item = Item::from(entry);
+            assert!(within.contains(&item), "{ask:?} returned {item:?} after {after:?}");
+        }
+        forged += 1;
+    }
+}
+
+#[test]
+fn the_longest_token_has_the_longest_key() {
+    let tree = Tree::memory().unwrap();
+    tree.put(&alloc::vec![b'k'; MAX_KEY_BYTES], b"").unwrap();
+    tree.put(b"l", b"").unwrap();
+    let bytes = token(&Ask::default(), &tree).to_bytes();
+    assert_eq!(bytes.len(), MAX_PAGE_TOKEN_BYTES);
+    let token = PageToken::from_bytes(&bytes).unwrap();
+    assert_eq!(token.snapshot(), None);
+    assert_eq!(tree.range().page_from(Some(&token), 5, 100).unwrap().entries.len(), 1);
+}

@@ -1,0 +1,89 @@
+//! What the readers of this module work on: the newest state of a tree, or a snapshot of it.
+//!
+//! Owns: the seam between the two. Scans and lookups are written once, over [`Source`]; handles
+//! are thin.
+
+use super::tree::Tree;
+use super::view::View;
+use crate::cache::{Cache, Past};
+use crate::error::Result;
+use crate::forest::{Pages, Reader};
+use crate::ids::TreeId;
+use crate::node::Miss;
+
+/// One tree in one state, or in its newest one. Cheap to clone.
+pub trait Source: Clone {
+    /// Where its pages come from.
+    type Pages<'a>: Pages;
+
+    /// Which tree.
+    fn tree(&self) -> TreeId;
+
+    /// Which snapshot the state is, if it is one: two sources with one number show one state.
+    fn snapshot(&self) -> Option<u64>;
+
+    /// Runs a lookup, again and again until nothing is missing, with no lock held afterwards.
+    ///
+    /// The first call may see an older state than the later ones, which all see the same.
+    ///
+    /// # Errors
+    /// `Corrupt` if what is read is damaged, and failures of the device.
+    fn look<T>(
+        &self,
+        look: impl FnMut(Reader<'_, Self::Pages<'_>>) -> Result<T, Miss>,
+    ) -> Result<T>;
+}
+
+impl Source for Tree {
+    type Pages<'a> = Cache;
+
+    fn tree(&self) -> TreeId {
+        self.tree
+    }
+
+    fn snapshot(&self) -> Option<u64> {
+        None
+    }
+
+    #[inline]
+    fn look<T>(&self, mut look: impl FnMut(Reader<'_, Cache>) -> Result<T, Miss>) -> Result<T> {
+        Self::look(self, |forest| look(forest.reader()))
+    }
+}
+
+impl Source for View {
+    type Pages<'a> = Past<'a>;
+
+    fn tree(&self) -> TreeId {
+        self.tree
+    }
+
+    fn snapshot(&self) -> Option<u64> {
+        Some(self.moment.epoch())
+    }
+
+    fn look<T>(&self, look: impl FnMut(Reader<'_, Past<'_>>) -> Result<T, Miss>) -> Result<T> {
+        self.moment.look(look)
+    }
+}
+
+/// Runs a lookup that keeps what it has, `work`, from one call to the next; all of the answer is
+/// of one state.
+///
+/// # Errors
+/// Those of [`Source::look`].
+pub(super) fn look_whole<S: Source, W: Clone, T>(
+    source: &S,
+    work: &mut W,
+    mut step: impl FnMut(Reader<'_, S::Pages<'_>>, &mut W) -> Result<T, Miss>,
+) -> Result<T> {
+    let begin = work.clone();
+    let mut calls = 0_u32;
+    source.look(|reader| {
+        if calls == 1 {
+            work.clone_from(&begin);
+        }
+        calls = calls.saturating_add(1);
+        step(reader, work)
+    })
+}
