@@ -74,6 +74,7 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> 
         keys_only: !arguments.long && !context.json,
         max_entries: SCAN_ENTRIES,
         max_bytes: SCAN_BYTES,
+        ..ScanRequest::default()
     };
     let mut opened = open(context, Access::Read)?;
     let limit = arguments.limit.unwrap_or(u64::MAX);
@@ -116,7 +117,7 @@ pub fn for_each(
         }
         left = left.saturating_sub(page.entries.len() as u64);
         match page.next {
-            Some(next) => request.start_after = Some(next),
+            Some(next) => request.resume = Some(next),
             None => break,
         }
     }
