@@ -4,17 +4,17 @@
 //! file. Never does: set up a home. Invariant: a panic in the home is a difference, not the end
 //! of the suite.
 
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 
 use crate::home::Home;
 use crate::model::{Entry, Model, Outcome, VersionOracle};
 use crate::report::Tally;
-use crate::script::{Bytes, Op, Scan, Script, show};
+use crate::script::{How, Kind, Op, Read, Scan, Script, Start, show};
 
 /// Entries and bytes of one page of a dump.
-const DUMP_ENTRIES: usize = 1000;
-const DUMP_BYTES: usize = 1 << 20;
+const DUMP: How = How::Page { max_entries: 1000, max_bytes: 1 << 20 };
 
 /// Keys and values, in order.
 pub type Dump = Vec<(Vec<u8>, Vec<u8>)>;
@@ -42,24 +42,30 @@ impl std::fmt::Display for Difference {
     }
 }
 
+/// A home and the model beside it.
+struct Pair<'h> {
+    home: &'h mut dyn Home,
+    model: Model,
+    versions: VersionOracle,
+    tally: Tally,
+}
+
 /// Runs `script` in an empty `home`; at the end the store is verified, dumped, reopened and
 /// dumped again.
 pub fn run(home: &mut dyn Home, script: &Script) -> Result<Run, Difference> {
-    let mut model = Model::default();
-    let mut versions = VersionOracle::default();
-    let mut tally = Tally::default();
+    let has = home.supports();
+    let mut pair = Pair {
+        home,
+        model: Model::default(),
+        versions: VersionOracle::default(),
+        tally: Tally::default(),
+    };
     for (at, op) in script.ops.iter().enumerate() {
-        step(home, &mut model, &mut versions, &mut tally, op)
-            .map_err(|what| Difference { at, what: format!("{}: {what}", brief(op)) })?;
+        pair.step(op).map_err(|what| Difference { at, what: format!("{}: {what}", brief(op)) })?;
     }
     let at = script.ops.len();
-    let closing = |what: String| Difference { at, what };
-    let mut end = |op: &Op| step(home, &mut model, &mut versions, &mut tally, op).map_err(closing);
-    end(&Op::Verify)?;
-    end(&Op::Reopen)?;
-    end(&Op::Verify)?;
-    let dump = dump(home).map_err(closing)?;
-    same_dump(&model, &dump).map_err(closing)?;
+    let dump = pair.end(&has).map_err(|what| Difference { at, what })?;
+    let mut tally = pair.tally;
     if let Some(stats) = home.stats() {
         tally.add(&stats);
     }
@@ -68,30 +74,65 @@ pub fn run(home: &mut dyn Home, script: &Script) -> Result<Run, Difference> {
     Ok(Run { tally, dump })
 }
 
-fn step(
-    home: &mut dyn Home,
-    model: &mut Model,
-    versions: &mut VersionOracle,
-    tally: &mut Tally,
-    op: &Op,
-) -> Result<(), String> {
-    if matches!(op, Op::Reopen) {
-        if let Some(stats) = home.stats() {
-            tally.add(&stats);
+impl Pair<'_> {
+    fn step(&mut self, op: &Op) -> Result<(), String> {
+        if matches!(op, Op::Reopen) {
+            if let Some(stats) = self.home.stats() {
+                self.tally.add(&stats);
+            }
+            self.tally.reopens += 1;
+            self.tally.call(op, &self.model.run(op));
+            return guarded(|| self.home.reopen())?;
         }
-        tally.reopens += 1;
-        return guarded(|| home.reopen())?;
-    }
-    let expected = model.run(op);
-    let answered = guarded(|| home.run(op))?;
-    note_versions(model, versions, op, &answered)?;
-    let answered = answered.without_versions();
-    match answered == expected {
-        true => Ok(()),
-        false => {
-            Err(format!("expected {expected:?}, got {answered:?}{}", parting(&expected, &answered)))
+        let (of_model, of_home) = resolved(&self.versions, op);
+        let expected = self.model.run(&of_model);
+        self.tally.call(op, &expected);
+        let answered = guarded(|| self.home.run(&of_home))?;
+        if !expected.allows(&answered) {
+            let parting = parting(&expected, &answered);
+            return Err(format!("expected {expected:?}, got {answered:?}{parting}"));
         }
+        self.note_versions(op, &expected, &answered)
     }
+
+    fn note_versions(
+        &mut self,
+        op: &Op,
+        expected: &Outcome,
+        answered: &Outcome,
+    ) -> Result<(), String> {
+        let tree = if let Op::InTree { tree, .. } = op { tree.as_str() } else { "" };
+        let pairs = expected.sightings(op).into_iter().zip(answered.sightings(op));
+        for ((key, write), (_, version)) in pairs {
+            self.versions.observe(write, version).map_err(|why| format!("{}: {why}", show(key)))?;
+            self.versions.remember(tree, key, write, version);
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, has: &[Kind]) -> Result<Dump, String> {
+        let trees: Vec<String> = self.model.trees().map(|(name, _)| name.to_owned()).collect();
+        let whole = trees
+            .into_iter()
+            .map(|tree| Op::InTree { tree, run: Box::new(Op::Read(Read::Scan(Scan::default()))) });
+        let closing = [Op::Verify, Op::Reopen, Op::Verify].into_iter().chain(whole);
+        for op in closing.filter(|op| has.contains(&op.kind())) {
+            self.step(&op).map_err(|what| format!("{}: {what}", brief(&op)))?;
+        }
+        let dump = dump(self.home)?;
+        same_dump(&self.model, &dump)?;
+        Ok(dump)
+    }
+}
+
+/// An operation as the model and as the home get it: with the versions that its conditions name.
+pub fn resolved<'o>(versions: &VersionOracle, op: &'o Op) -> (Cow<'o, Op>, Cow<'o, Op>) {
+    if !op.expects() {
+        return (Cow::Borrowed(op), Cow::Borrowed(op));
+    }
+    let of_model = op.with_expects(&mut |tree, key, expect| versions.resolve(tree, key, expect).0);
+    let of_home = op.with_expects(&mut |tree, key, expect| versions.resolve(tree, key, expect).1);
+    (Cow::Owned(of_model), Cow::Owned(of_home))
 }
 
 /// Where two pages part first.
@@ -99,7 +140,7 @@ fn parting(expected: &Outcome, answered: &Outcome) -> String {
     let (Outcome::Page(expected, _), Outcome::Page(answered, _)) = (expected, answered) else {
         return String::new();
     };
-    match expected.iter().zip(answered).position(|(one, other)| one != other) {
+    match expected.iter().zip(answered).position(|(one, other)| !one.agrees(other)) {
         Some(at) => format!("; entry {at}: {:?} against {:?}", expected[at], answered[at]),
         None => String::new(),
     }
@@ -114,42 +155,13 @@ fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, String> {
     })
 }
 
-fn note_versions(
-    model: &Model,
-    versions: &mut VersionOracle,
-    op: &Op,
-    answered: &Outcome,
-) -> Result<(), String> {
-    let mut note = |key: &[u8], version: Option<u64>| match (model.write_of(key), version) {
-        (Some(write), Some(version)) => {
-            versions.observe(write, version).map_err(|why| format!("{}: {why}", show(key)))
-        }
-        _ => Ok(()),
-    };
-    match (op, answered) {
-        (Op::Get { key }, Outcome::Record(Some((_, version)))) => note(&key.0, *version),
-        (Op::Scan(_), Outcome::Page(entries, _)) => {
-            entries.iter().try_for_each(|entry| match entry {
-                Entry::Key { key, version, .. } => note(key, *version),
-                Entry::Prefix(_) => Ok(()),
-            })
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Everything in a home, by pages.
 pub fn dump(home: &mut dyn Home) -> Result<Dump, String> {
     let mut all = Dump::new();
-    let mut start_after: Option<Bytes> = None;
+    let mut start = Start::First;
     loop {
-        let scan = Scan {
-            start_after: start_after.take(),
-            max_entries: DUMP_ENTRIES,
-            max_bytes: DUMP_BYTES,
-            ..Scan::default()
-        };
-        let (entries, next) = match guarded(|| home.run(&Op::Scan(scan)))? {
+        let scan = Scan { start, how: DUMP, ..Scan::default() };
+        let (entries, next) = match guarded(|| home.run(&Op::Read(Read::Scan(scan))))? {
             Outcome::Page(entries, next) => (entries, next),
             other => return Err(format!("dump: {other:?}")),
         };
@@ -163,7 +175,7 @@ pub fn dump(home: &mut dyn Home) -> Result<Dump, String> {
         }
         match next {
             Some(next) if all.last().is_some_and(|(key, _)| *key == next) => {
-                start_after = Some(next.into());
+                start = Start::After(next.into());
             }
             Some(next) => return Err(format!("dump: next is {}, not the last key", show(&next))),
             None => return Ok(all),
@@ -190,10 +202,14 @@ fn same_dump(model: &Model, dump: &Dump) -> Result<(), String> {
 }
 
 fn brief(op: &Op) -> String {
-    match op {
-        Op::Batch { changes } => format!("Batch of {}", changes.len()),
-        other => format!("{other:?}"),
+    const LONGEST: usize = 400;
+    let mut text = format!("{op:?}");
+    if text.len() > LONGEST {
+        let end = (0..=LONGEST).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+        text.truncate(end);
+        text.push_str(" …");
     }
+    text
 }
 
 /// Shrinks a script that fails in fresh homes made by `make`, writes it to a file and says

@@ -1,8 +1,8 @@
 //! The busy writer of the SIGKILL suite: what each of its threads writes, and what a parent
 //! that saw only acknowledgements knows about the store.
 //!
-//! Owns: [`change_of`], [`Lane`], the messages on the pipe. Never does: open a store or kill.
-//! Invariant: operation `n` of a lane depends on nothing but the arguments of [`change_of`], so
+//! Owns: [`op_of`], [`Lane`], the messages on the pipe. Never does: open a store or kill.
+//! Invariant: operation `n` of a lane depends on nothing but the arguments of [`op_of`], so
 //! an acknowledgement is the number alone. A lane has one operation in flight at most: after a
 //! kill its records are those of `acknowledged` operations, or of one more.
 
@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 
 use rand::Rng;
 
-use crate::script::{Bytes, Change, show};
-use crate::workload::{rand_of, value_of};
+use crate::model::Model;
+use crate::script::{Bytes, Change, Op, show};
+use crate::workload::{Rand, rand_of, value_of};
 
 /// Keys of a lane that come and go at random.
 const KEYS: u32 = 400;
@@ -98,48 +99,96 @@ pub fn prefix_of(lane: u32) -> Vec<u8> {
 /// What a lane writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// Mostly single records.
+    /// Mostly single records; now and then a whole directory moves or goes.
     Single,
-    /// Mostly batches, so that one sync serves many changes.
+    /// The same, mostly in batches, so that one sync serves many changes.
     Batches,
     /// Ascending keys with large values, the oldest deleted: pages split, frames spill and merge.
     Burst,
 }
 
-/// What operation `number` of a lane writes; several changes are one atomic batch.
-pub fn change_of(seed: u64, lane: u32, style: Style, number: u64) -> Vec<Change> {
+/// What operation `number` of a lane does: one call.
+pub fn op_of(seed: u64, lane: u32, style: Style, number: u64) -> Op {
     let mut rng = rand_of(seed ^ (u64::from(lane) << 48) ^ number);
     if style == Style::Burst {
         let (round, step) = (number / BURST, number % BURST);
         let key = |round: u64| burst_key(lane, round, step);
-        let mut changes =
-            vec![Change::Put { key: key(round), value: value_of(700, rng.random()).into() }];
-        if let Some(old) = round.checked_sub(BURSTS_KEPT) {
-            changes.push(Change::Delete { key: key(old) });
-        }
-        return changes;
+        let put = |key: Bytes, value: Bytes| Change::Put { key, value };
+        let mut changes = vec![put(key(round), value_of(700, rng.random()).into())];
+        let old = round.checked_sub(BURSTS_KEPT).map(|old| Change::Delete { key: key(old) });
+        changes.extend(old);
+        return Op::atomic(changes);
     }
-    let count = match style {
-        Style::Batches if !rng.random_ratio(1, 5) => rng.random_range(4..24),
-        Style::Single if rng.random_ratio(1, 5) => rng.random_range(2..10),
+    let batches = style == Style::Batches;
+    match rng.random_range(0..100) {
+        0 => Op::DeletePrefix { prefix: folder(&mut rng, lane) },
+        1..4 => Op::RenamePrefix {
+            src: folder(&mut rng, lane),
+            dst: folder(&mut rng, lane),
+            force: true,
+        },
+        4..24 if !batches => batch(&mut rng, lane, 2..10),
+        24..84 if batches => batch(&mut rng, lane, 4..24),
+        84..88 => {
+            let records = (0..rng.random_range(2..12)).map(|_| record(&mut rng, lane));
+            Op::PutMany { records: records.collect() }
+        }
+        88..92 => {
+            let (key, value) = record(&mut rng, lane);
+            Op::PutIfAbsent { key, value }
+        }
+        92..96 => {
+            let (src, dst) = (file(&mut rng, lane), file(&mut rng, lane));
+            Op::Rename { src, dst, force: rng.random_ratio(1, 2) }
+        }
+        _ => match change(&mut rng, lane) {
+            Change::Put { key, value } => Op::Put { key, value },
+            other => Op::atomic(vec![other]),
+        },
+    }
+}
+
+/// Records that an operation is about, at most; those of prefixes do not count.
+pub fn weight(op: &Op) -> u64 {
+    match op {
+        Op::Batch { changes, .. } => changes.len() as u64,
+        Op::PutMany { records } => records.len() as u64,
         _ => 1,
+    }
+}
+
+fn batch(rng: &mut Rand, lane: u32, sizes: std::ops::Range<u32>) -> Op {
+    let count = rng.random_range(sizes);
+    Op::atomic((0..count).map(|_| change(rng, lane)).collect())
+}
+
+fn change(rng: &mut Rand, lane: u32) -> Change {
+    if rng.random_ratio(1, 5) {
+        return Change::Delete { key: file(rng, lane) };
+    }
+    let (key, value) = record(rng, lane);
+    Change::Put { key, value }
+}
+
+fn folder(rng: &mut Rand, lane: u32) -> Bytes {
+    let mut key = prefix_of(lane);
+    key.extend_from_slice(format!("dir-{:02}/", rng.random_range(0..20)).as_bytes());
+    key.into()
+}
+
+fn file(rng: &mut Rand, lane: u32) -> Bytes {
+    let Bytes(mut key) = folder(rng, lane);
+    key.extend_from_slice(format!("file-{:04}", rng.random_range(0..KEYS / 20)).as_bytes());
+    key.into()
+}
+
+fn record(rng: &mut Rand, lane: u32) -> (Bytes, Bytes) {
+    let len = match rng.random_range(0..100) {
+        0 => rng.random_range(4000..9000),
+        1..30 => rng.random_range(200..1100),
+        _ => rng.random_range(0..80),
     };
-    (0..count)
-        .map(|_| {
-            let (folder, file) = (rng.random_range(0..20), rng.random_range(0..KEYS / 20));
-            let mut key = prefix_of(lane);
-            key.extend_from_slice(format!("dir-{folder:02}/file-{file:04}").as_bytes());
-            if rng.random_ratio(1, 4) {
-                return Change::Delete { key: key.into() };
-            }
-            let len = match rng.random_range(0..100) {
-                0 => rng.random_range(4000..9000),
-                1..30 => rng.random_range(200..1100),
-                _ => rng.random_range(0..80),
-            };
-            Change::Put { key: key.into(), value: value_of(len, rng.random()).into() }
-        })
-        .collect()
+    (file(rng, lane), value_of(len, rng.random()).into())
 }
 
 fn burst_key(lane: u32, round: u64, step: u64) -> Bytes {
@@ -162,36 +211,30 @@ pub struct Lane {
     pub style: Style,
     /// Operations acknowledged, which is also the number of the next.
     pub acknowledged: u64,
-    records: BTreeMap<Vec<u8>, Vec<u8>>,
+    model: Model,
 }
 
 impl Lane {
     /// A lane that wrote nothing.
     pub fn new(lane: u32, style: Style) -> Self {
-        Self { lane, style, acknowledged: 0, records: BTreeMap::new() }
+        Self { lane, style, acknowledged: 0, model: Model::default() }
     }
 
-    /// Takes note that operations below `number` are acknowledged; returns their changes.
+    /// Takes note that operations below `number` are acknowledged; returns their weight.
     pub fn acknowledge(&mut self, seed: u64, number: u64) -> u64 {
-        let mut changes = 0;
+        let mut records = 0;
         while self.acknowledged < number {
-            let op = change_of(seed, self.lane, self.style, self.acknowledged);
-            changes += op.len() as u64;
-            self.apply(&op);
+            records += weight(&self.next(seed));
         }
-        changes
+        records
     }
 
-    fn apply(&mut self, changes: &[Change]) {
-        for change in changes {
-            match change {
-                Change::Put { key, value } => {
-                    drop(self.records.insert(key.0.clone(), value.0.clone()));
-                }
-                Change::Delete { key } => drop(self.records.remove(&key.0)),
-            }
-        }
+    /// Runs the next operation in the model.
+    fn next(&mut self, seed: u64) -> Op {
+        let op = op_of(seed, self.lane, self.style, self.acknowledged);
+        self.model.run(&op);
         self.acknowledged += 1;
+        op
     }
 
     /// Compares what the store holds under this lane's prefix with what it may hold; takes over
@@ -201,45 +244,36 @@ impl Lane {
         seed: u64,
         found: &BTreeMap<Vec<u8>, Vec<u8>>,
     ) -> Result<bool, String> {
-        if self.records == *found {
-            return Ok(false);
-        }
+        let Some(without) = first_difference(&self.model, found) else { return Ok(false) };
         let mut one_more = self.clone();
-        let flying = change_of(seed, self.lane, self.style, self.acknowledged);
-        one_more.apply(&flying);
-        if one_more.records == *found {
+        let flying = one_more.next(seed);
+        let Some(with) = first_difference(&one_more.model, found) else {
             *self = one_more;
             return Ok(true);
-        }
+        };
         Err(format!(
-            "lane {} after {} acknowledged operations: {}; with the operation in flight ({} \
-             changes): {}",
+            "lane {} after {} acknowledged operations: {without}; with the operation in flight \
+             ({} of {}): {with}",
             self.lane,
             self.acknowledged,
-            first_difference(&self.records, found),
-            flying.len(),
-            first_difference(&one_more.records, found)
+            flying.kind().name(),
+            weight(&flying)
         ))
     }
 }
 
-fn first_difference(
-    expected: &BTreeMap<Vec<u8>, Vec<u8>>,
-    found: &BTreeMap<Vec<u8>, Vec<u8>>,
-) -> String {
-    for (key, value) in expected {
+fn first_difference(expected: &Model, found: &BTreeMap<Vec<u8>, Vec<u8>>) -> Option<String> {
+    for (key, value) in expected.dump() {
         match found.get(key) {
-            None => return format!("{} is lost", show(key)),
+            None => return Some(format!("{} is lost", show(key))),
             Some(other) if other != value => {
-                return format!("{} = {}, not {}", show(key), show(other), show(value));
+                return Some(format!("{} = {}, not {}", show(key), show(other), show(value)));
             }
             Some(_) => {}
         }
     }
-    match found.keys().find(|key| !expected.contains_key(*key)) {
-        Some(key) => format!("{} should not be there", show(key)),
-        None => "equal".into(),
-    }
+    let extra = found.keys().find(|key| expected.get(key).is_none());
+    extra.map(|key| format!("{} should not be there", show(key)))
 }
 
 #[cfg(test)]
@@ -258,21 +292,25 @@ mod tests {
         assert_eq!(Message::decode([9; MESSAGE_BYTES]), None);
     }
 
+    fn records(lane: &Lane) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        lane.model.dump().map(|(key, value)| (key.to_vec(), value.to_vec())).collect()
+    }
+
     #[test]
     fn a_lane_takes_one_more_operation_whole_and_nothing_else() {
         for style in [Style::Single, Style::Batches, Style::Burst] {
             let mut lane = Lane::new(3, style);
             lane.acknowledge(1, 700);
-            let mut found = lane.records.clone();
+            let mut found = records(&lane);
             assert_eq!(lane.clone().settle(1, &found), Ok(false));
             let mut more = lane.clone();
             more.acknowledge(1, 701);
-            let took = lane.clone().settle(1, &more.records).expect("whole");
-            assert_eq!(took, more.records != lane.records);
+            let took = lane.clone().settle(1, &records(&more)).expect("whole");
+            assert_eq!(took, records(&more) != records(&lane));
             found.pop_last();
             assert!(lane.settle(1, &found).is_err(), "a lost record is seen");
             more.acknowledge(1, 720);
-            assert!(lane.settle(1, &more.records).is_err(), "too much is seen");
+            assert!(lane.settle(1, &records(&more)).is_err(), "too much is seen");
         }
     }
 }

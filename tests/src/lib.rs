@@ -1,6 +1,7 @@
 //! The test kit of holt: a model, hostile workloads, homes to run them in, and what compares
 //! them. The suites are in `tests/tests`.
 
+pub mod api;
 pub mod compare;
 pub mod home;
 pub mod lanes;

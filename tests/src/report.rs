@@ -3,7 +3,21 @@
 //! Owns: [`Tally`]. Never does: judge, except for [`Tally::zeros`], which names what a run
 //! never made happen.
 
+use std::collections::BTreeMap;
+
 use holt_engine::db::TreeStats;
+
+use crate::model::Outcome;
+use crate::script::{Kind, Op};
+
+/// How often something was asked for, and how often it was refused or found nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Calls {
+    /// All of them.
+    pub all: u64,
+    /// Refusals among them; not counted for parts of an operation.
+    pub refused: u64,
+}
 
 /// Sums of the counters of a home over its openings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,9 +50,40 @@ pub struct Tally {
     pub compactions: u64,
     /// Most levels seen.
     pub levels: u32,
+    /// Calls by kind, and the parts they had.
+    pub calls: BTreeMap<Kind, Calls>,
 }
 
 impl Tally {
+    /// Counts an operation and its parts.
+    pub fn call(&mut self, op: &Op, outcome: &Outcome) {
+        let calls = self.calls.entry(op.kind()).or_default();
+        calls.all += 1;
+        calls.refused += u64::from(outcome.is_refusal());
+        op.parts().into_iter().for_each(|part| self.calls.entry(part).or_default().all += 1);
+    }
+
+    /// What was asked for less often than once in `often` operations, of the kinds given.
+    pub fn rare(&self, kinds: &[Kind], often: u64) -> Vec<String> {
+        let count = |kind: &Kind| self.calls.get(kind).map_or(0, |calls| calls.all);
+        let rare = kinds.iter().filter(|kind| count(kind) * often < self.operations.max(1));
+        rare.map(|kind| format!("{} {} times", kind.name(), count(kind))).collect()
+    }
+
+    /// Calls by kind in one line: how many, in hundredths of all, and how many were refused.
+    pub fn calls_by_kind(&self) -> String {
+        let share = |some: u64, all: u64| 100.0 * some as f64 / all.max(1) as f64;
+        let one = |(kind, calls): (&Kind, &Calls)| {
+            let of_all = share(calls.all, self.operations);
+            let no = match calls.refused {
+                0 => String::new(),
+                some => format!(", {:.0} % no", share(some, calls.all)),
+            };
+            format!("{} {} ({of_all:.1} %{no})", kind.name(), calls.all)
+        };
+        self.calls.iter().map(one).collect::<Vec<_>>().join("; ")
+    }
+
     /// Adds the counters of one opening.
     pub fn add(&mut self, stats: &TreeStats) {
         self.replayed += stats.replayed_records;
@@ -56,6 +101,11 @@ impl Tally {
 
     /// Adds another tally.
     pub fn merge(&mut self, other: &Self) {
+        for (kind, calls) in &other.calls {
+            let sum = self.calls.entry(*kind).or_default();
+            sum.all += calls.all;
+            sum.refused += calls.refused;
+        }
         self.scripts += other.scripts;
         self.operations += other.operations;
         self.reopens += other.reopens;

@@ -1,24 +1,35 @@
 //! One suite, every home: equal scripts give equal answers and equal contents.
 //!
-//! Each home runs the same scripts beside the model; every outcome is compared, the store is
-//! verified, reopened and dumped, and all homes must end with equal dumps. The counters printed
-//! for a home show what the scripts made happen below the surface; a counter that stays zero
-//! fails the suite. `HOLT_SKIP_WEB=1` leaves the home in Node out.
+//! Each home runs the same scripts beside the model, each without the operations that the home
+//! does not have; every outcome is compared, the store is verified, reopened and dumped, and
+//! homes with the same operations must end with equal dumps. An operation that `docs/api.toml`
+//! says a home has may not be left out. The counters printed for a home show what the scripts
+//! made happen below the surface; a counter that stays zero fails the suite, and so does an
+//! operation that is less than one call in a hundred.
+//!
+//! `HOLT_DIFF_OPS` (calls in each home, default 40000; 1000000 takes an hour or so),
+//! `HOLT_EQUAL_SCRIPTS` (scripts whose stores are compared byte by byte, default 20; at most 200
+//! make sense), `HOLT_DIFF_SEED` (first seed, default 0). `HOLT_QUICK` takes a tenth of the
+//! defaults, `HOLT_SKIP_WEB=1` leaves the home in Node out.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
-use holt_engine::db::{MemoryHint, Options, Tree};
+use holt_engine::db::{DB, MemoryHint, Options};
 use holt_engine::limits::{
     DEFAULT_SNAPSHOT_BYTES, MAX_FRAME_BYTES, MIN_CACHE_BYTES, MIN_FRAME_BYTES, MIN_LOG_BUDGET,
 };
+use holt_native_store::{BLOBS_FILE, LOG_FILE};
+use holt_tests::api::Api;
 use holt_tests::compare::{Dump, explain, run};
 use holt_tests::home::{
-    FileSettings, Home, StoreHome, TreeHome, WebHome, memory_devices, simulated,
+    FileSettings, Home, StoreHome, TreeHome, WebHome, memory_devices, open_files, simulated,
 };
 use holt_tests::report::Tally;
+use holt_tests::script::Kind;
 use holt_tests::workload::{Config, Shape, real_paths, script};
 
 /// How to make an empty home.
@@ -27,8 +38,15 @@ type Make = Box<dyn FnMut() -> Result<Box<dyn Home>, String>>;
 /// Real paths taken from the machine, at most.
 const PATHS: usize = 5000;
 
-/// Scripts of each shape; `HOLT_QUICK` takes one.
-const ROUNDS: u64 = 3;
+/// Calls in each home, and scripts compared byte by byte, if nothing else is said.
+const CALLS: u64 = 40_000;
+const EQUAL_SCRIPTS: u64 = 20;
+
+/// From so many calls on the shares of operations are judged.
+const ENOUGH: u64 = 30_000;
+
+/// Each operation is at least one call in so many.
+const SHARE: u64 = 100;
 
 /// Small memory and a small log, so that pages are evicted and checkpoints start by themselves.
 const TIGHT: Options = Options {
@@ -42,84 +60,140 @@ const TIGHT: Options = Options {
     memory_hint: MemoryHint(None),
 };
 
-/// What each script left, by its number, and which home saw it first.
-static SEEN: Mutex<BTreeMap<u64, (u64, String)>> = Mutex::new(BTreeMap::new());
+/// What each script left, by its number and the operations the home has, and which home saw it
+/// first.
+static SEEN: Mutex<BTreeMap<(u64, Vec<Kind>), (u64, String)>> = Mutex::new(BTreeMap::new());
 
-/// Scripts of every shape and of three sizes.
-fn configs() -> Vec<Config> {
-    let rounds = if std::env::var_os("HOLT_QUICK").is_some() { 1 } else { ROUNDS };
+fn number(name: &str, default: u64) -> u64 {
+    let default = if std::env::var_os("HOLT_QUICK").is_some() { default / 10 } else { default };
+    std::env::var(name).ok().map_or(default, |text| text.parse().expect(name))
+}
+
+fn paths() -> Vec<Vec<u8>> {
     let paths = real_paths(Path::new("/usr"), PATHS);
     assert!(paths.len() > 500, "the machine's /usr has only {} entries", paths.len());
-    let mut configs = Vec::new();
-    for round in 0..rounds {
-        for (number, shape) in Shape::ALL.into_iter().enumerate() {
-            let seed = round * 100 + number as u64;
-            // From a few dozen records of a page's third to some thousands of short ones.
-            let (keys, ops, value_bytes) = match seed % 3 {
-                0 => (60, 400, 1000),
-                1 => (700, 2200, 400),
-                _ => (2000, 4500, 90),
-            };
-            let paths = if shape == Shape::Paths { paths.clone() } else { Vec::new() };
-            configs.push(Config {
-                seed,
-                shape,
-                keys,
-                ops,
-                value_bytes,
-                paths,
-                reopen: true,
-                key_bytes: true,
-            });
-        }
-    }
-    configs
+    paths
 }
 
-/// Runs every script in a fresh home; `never` are the counters that stay zero in this home.
-fn suite(label: &str, never: &[&str], mut make: Make) {
-    let mut tally = Tally::default();
-    let mut failures = Vec::new();
-    for config in &configs() {
-        let script = script(config);
-        let mut home = make().unwrap_or_else(|why| panic!("{label} cannot be set up: {why}"));
-        match run(home.as_mut(), &script) {
-            Ok(done) => {
-                tally.merge(&done.tally);
-                agree(label, config, &done.dump);
-            }
-            Err(difference) => {
-                drop(home);
-                let name = format!("{label} {:?} seed {}", config.shape, config.seed);
-                failures.push(explain(&name, &script, &difference, &mut make));
-            }
-        }
+/// The script of a number: all shapes in turn, in three sizes.
+fn config(seed: u64, paths: &[Vec<u8>]) -> Config {
+    let shape = Shape::ALL[(seed % Shape::ALL.len() as u64) as usize];
+    // From a few dozen records of a page's third to some thousands of short ones.
+    let (keys, ops, value_bytes) = match seed % 3 {
+        0 => (60, 600, 1000),
+        1 => (700, 2500, 400),
+        _ => (2000, 4500, 90),
+    };
+    let paths = if shape == Shape::Paths { paths.to_vec() } else { Vec::new() };
+    Config { seed, shape, keys, ops, value_bytes, paths }
+}
+
+/// A home in the suite.
+struct Suite {
+    label: &'static str,
+    /// What `docs/api.toml` calls it, and the name of its test.
+    home: &'static str,
+    test: &'static str,
+    /// Counters that stay zero in it.
+    never: &'static [&'static [&'static str]],
+    /// Operations that mean nothing in it.
+    cannot: &'static [Kind],
+}
+
+impl Suite {
+    /// Runs script after script, each in a fresh home, until there were enough calls.
+    fn run(&self, mut make: Make) {
+        let label = self.label;
+        let begun = Instant::now();
+        let mut fresh = || make().unwrap_or_else(|why| panic!("{label} cannot be set up: {why}"));
+        let kinds = fresh().supports();
+        let left_out = self.left_out(&kinds);
+        let (calls, paths) = (number("HOLT_DIFF_OPS", CALLS), paths());
+        let (mut tally, mut failures) = (Tally::default(), Vec::new());
+        let mut seed = number("HOLT_DIFF_SEED", 0);
         // Three causes at once are enough to work on.
-        if failures.len() == 3 {
-            break;
+        while tally.operations < calls && failures.len() < 3 {
+            let config = config(seed, &paths);
+            let script = script(&config).only(&kinds);
+            let mut home = fresh();
+            match run(home.as_mut(), &script) {
+                Ok(done) => {
+                    tally.merge(&done.tally);
+                    agree(label, seed, &kinds, &done.dump);
+                }
+                Err(difference) => {
+                    drop(home);
+                    let name = format!("{label} {:?} seed {seed}", config.shape);
+                    let mut again = || Ok(fresh());
+                    failures.push(explain(&name, &script, &difference, &mut again));
+                }
+            }
+            seed += 1;
+        }
+        println!("{label}: {tally}, {:.0} s", begun.elapsed().as_secs_f64());
+        println!("{label}: {}", tally.calls_by_kind());
+        println!("{label}: left out: {left_out}");
+        assert!(failures.is_empty(), "{}", failures.join("\n"));
+        self.judge(&tally, &kinds);
+    }
+
+    /// What the home does not have, by name.
+    ///
+    /// # Panics
+    /// If `docs/api.toml` says that it has some of it.
+    fn left_out(&self, kinds: &[Kind]) -> String {
+        let api = Api::new().unwrap_or_else(|why| panic!("{why}"));
+        let test = format!("differential.rs::{}", self.test);
+        let missing = Kind::ALL.iter().filter(|kind| !kinds.contains(kind));
+        let missing: Vec<Kind> = missing.copied().collect();
+        let names = |kinds: &[Kind]| {
+            let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
+            names.join(", ")
+        };
+        let mut wrong = missing.clone();
+        wrong.retain(|kind| !self.cannot.contains(kind) && api.says(self.home, &test, *kind));
+        assert!(
+            wrong.is_empty(),
+            "{}: docs/api.toml says that it has what its home in the kit leaves out: {}",
+            self.label,
+            names(&wrong)
+        );
+        if missing.is_empty() { "nothing".into() } else { names(&missing) }
+    }
+
+    fn judge(&self, tally: &Tally, kinds: &[Kind]) {
+        let label = self.label;
+        let zeros = tally.zeros();
+        let never = |zero: &&str| self.never.iter().any(|names| names.contains(zero));
+        let zeros: Vec<_> = zeros.into_iter().filter(|zero| !never(zero)).collect();
+        assert!(zeros.is_empty(), "{label}: never happened: {}", zeros.join(", "));
+        // A short run has each at least once.
+        let often = if tally.operations >= ENOUGH { SHARE } else { tally.operations };
+        let rare = tally.rare(kinds, often);
+        assert!(rare.is_empty(), "{label}: of {} calls: {}", tally.operations, rare.join(", "));
+        if kinds.contains(&Kind::Reopen) && tally.operations >= ENOUGH {
+            assert!(tally.reopens * 1000 >= tally.operations, "{label}: {} reopens", tally.reopens);
         }
     }
-    println!("{label}: {tally}");
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
-    let zeros: Vec<_> = tally.zeros().into_iter().filter(|zero| !never.contains(zero)).collect();
-    assert!(zeros.is_empty(), "{label}: never happened: {}", zeros.join(", "));
 }
 
-/// Compares with what the first home to run this script held.
-fn agree(label: &str, config: &Config, dump: &Dump) {
+/// Compares with what the first home with the same operations held after this script.
+fn agree(label: &str, seed: u64, kinds: &[Kind], dump: &Dump) {
     let mut hasher = DefaultHasher::new();
     dump.hash(&mut hasher);
     let digest = hasher.finish();
+    let mut kinds = kinds.to_vec();
+    kinds.sort();
     let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let (first, home) = seen.entry(config.seed).or_insert_with(|| (digest, label.to_owned()));
-    assert_eq!(*first, digest, "{label} and {home} differ after seed {}", config.seed);
+    let (first, home) = seen.entry((seed, kinds)).or_insert_with(|| (digest, label.to_owned()));
+    assert_eq!(*first, digest, "{label} and {home} differ after seed {seed}");
 }
 
 fn boxed<H: Home + 'static>(home: Result<H, String>) -> Result<Box<dyn Home>, String> {
     home.map(|home| Box::new(home) as Box<dyn Home>)
 }
 
-/// Counters that a tree without files cannot raise.
+/// Counters that a store without files cannot raise.
 const NO_DEVICES: &[&str] = &[
     "reopens",
     "records replayed",
@@ -132,26 +206,57 @@ const NO_DEVICES: &[&str] = &[
 /// Large frames take the small scripts in one.
 const LARGE_FRAMES: &[&str] = &["spills", "merges", "trees of two levels"];
 
+/// What a store in memory loses by being closed, or has no device for.
+const IN_MEMORY: &[Kind] = &[Kind::Reopen, Kind::Sync, Kind::Checkpoint];
+
+const NATIVE: Suite = Suite {
+    label: "files, 16 KiB frames",
+    home: "native",
+    test: "files_with_small_frames",
+    never: &[],
+    cannot: &[],
+};
+
+/// What a tree that is opened alone cannot do.
+const ONE_TREE: &[Kind] = &[
+    Kind::CreateTree,
+    Kind::OpenTree,
+    Kind::OpenOrCreateTree,
+    Kind::DropTree,
+    Kind::ListTrees,
+    Kind::InTree,
+    Kind::AcrossTrees,
+];
+
 #[test]
 fn memory_alone_with_large_frames() {
     let make = || {
-        let tree = Tree::memory().map_err(|error| error.to_string())?;
-        Ok(Box::new(TreeHome::lasting("memory", tree)) as Box<dyn Home>)
+        let db = DB::memory().map_err(|error| error.to_string())?;
+        Ok(Box::new(TreeHome::lasting("memory", db)) as Box<dyn Home>)
     };
-    let never = [NO_DEVICES, LARGE_FRAMES].concat();
-    suite("memory, 512 KiB frames", &never, Box::new(make));
+    let suite = Suite {
+        label: "memory, 512 KiB frames",
+        never: &[NO_DEVICES, LARGE_FRAMES],
+        cannot: IN_MEMORY,
+        ..NATIVE
+    };
+    suite.run(Box::new(make));
 }
 
 #[test]
 fn memory_devices_with_small_frames() {
-    let make = || boxed(memory_devices(MIN_FRAME_BYTES, &TIGHT));
-    suite("memory devices, 16 KiB frames", &["manifest switches"], Box::new(make));
+    let suite = Suite {
+        label: "memory devices, 16 KiB frames",
+        never: &[&["manifest switches"]],
+        ..NATIVE
+    };
+    suite.run(Box::new(|| boxed(memory_devices(MIN_FRAME_BYTES, &TIGHT))));
 }
 
 #[test]
 fn simulated_disk() {
-    let make = || boxed(simulated(MIN_FRAME_BYTES, &TIGHT));
-    suite("simulated disk, 16 KiB frames", &[], Box::new(make));
+    let suite = Suite { label: "simulated disk, 16 KiB frames", ..NATIVE };
+    suite.run(Box::new(|| boxed(simulated(MIN_FRAME_BYTES, &TIGHT))));
 }
 
 const FILES: FileSettings = FileSettings {
@@ -163,21 +268,28 @@ const FILES: FileSettings = FileSettings {
 
 #[test]
 fn files_with_small_frames() {
-    suite("files, 16 KiB frames", &[], Box::new(|| boxed(TreeHome::files(FILES))));
+    let suite = Suite { cannot: ONE_TREE, ..NATIVE };
+    suite.run(Box::new(|| boxed(TreeHome::files(FILES))));
 }
 
 #[test]
 fn files_with_large_frames() {
     let settings = FileSettings { frame_bytes: MAX_FRAME_BYTES, ..FILES };
-    let make = move || boxed(TreeHome::files(settings));
-    suite("files, 512 KiB frames", LARGE_FRAMES, Box::new(make));
+    let suite =
+        Suite { label: "files as a database, 512 KiB frames", never: &[LARGE_FRAMES], ..NATIVE };
+    suite.run(Box::new(move || boxed(TreeHome::database(settings))));
 }
 
 #[test]
 fn component_in_the_sandbox() {
     let sandbox = StoreHome::sandbox().expect("wasmtime runs here");
-    let make = move || boxed(StoreHome::component(&sandbox, FILES));
-    suite("component in wasmtime, 16 KiB frames", &[], Box::new(make));
+    let suite = Suite {
+        label: "component in wasmtime, 16 KiB frames",
+        home: "sandbox",
+        test: "component_in_the_sandbox",
+        ..NATIVE
+    };
+    suite.run(Box::new(move || boxed(StoreHome::component(&sandbox, FILES))));
 }
 
 #[test]
@@ -186,6 +298,80 @@ fn web_package_in_node() {
         println!("web in Node: left out, HOLT_SKIP_WEB=1");
         return;
     }
-    let never = [NO_DEVICES, LARGE_FRAMES].concat();
-    suite("web in Node, 512 KiB frames", &never, Box::new(|| boxed(WebHome::new())));
+    let suite = Suite {
+        label: "web in Node, 512 KiB frames",
+        home: "web",
+        test: "web_package_in_node",
+        never: &[NO_DEVICES, LARGE_FRAMES],
+        cannot: IN_MEMORY,
+    };
+    suite.run(Box::new(|| boxed(WebHome::new())));
+}
+
+/// A store that was just created, with the identity it drew.
+fn blank_store(folder: &Path) {
+    let home = TreeHome::new("blank", {
+        let folder = folder.to_path_buf();
+        move || open_files(&folder, &FILES)
+    });
+    drop(home.expect("an empty directory takes a store"));
+}
+
+fn copy_of(folder: &Path) -> tempfile::TempDir {
+    let copy = tempfile::tempdir().expect("a directory");
+    for entry in std::fs::read_dir(folder).expect("the blank store").flatten() {
+        std::fs::copy(entry.path(), copy.path().join(entry.file_name())).expect("a copy");
+    }
+    copy
+}
+
+/// Where two directories differ first, and the bytes they have.
+fn same_files(one: &Path, other: &Path) -> Result<usize, String> {
+    let mut bytes = 0;
+    for name in [BLOBS_FILE, LOG_FILE] {
+        let read = |folder: &Path| std::fs::read(folder.join(name)).expect(name);
+        let (one, other) = (read(one), read(other));
+        if let Some(at) = one.iter().zip(&other).position(|(one, other)| one != other) {
+            return Err(format!("{name} differs at byte {at} of {}", one.len()));
+        }
+        if one.len() != other.len() {
+            return Err(format!("{name} has {} bytes and {}", one.len(), other.len()));
+        }
+        bytes += one.len();
+    }
+    Ok(bytes)
+}
+
+#[test]
+fn component_and_native_engine_make_equal_bytes() {
+    let sandbox = StoreHome::sandbox().expect("wasmtime runs here");
+    let (first, scripts) =
+        (number("HOLT_DIFF_SEED", 0), number("HOLT_EQUAL_SCRIPTS", EQUAL_SCRIPTS));
+    let (paths, begun) = (paths(), Instant::now());
+    let (mut bytes, mut operations) = (0, 0);
+    for seed in first..first + scripts {
+        let blank = tempfile::tempdir().expect("a directory");
+        blank_store(blank.path());
+        let (native, sandboxed) = (copy_of(blank.path()), copy_of(blank.path()));
+        let (folder, other) = (native.path().to_path_buf(), sandboxed.path().to_path_buf());
+        let mut component = StoreHome::component_in(other, &sandbox, FILES).expect("a component");
+        let script = script(&config(seed, &paths)).only(&component.supports());
+        let mut tree = TreeHome::new("files", move || open_files(&folder, &FILES)).expect("files");
+        for home in [&mut tree as &mut dyn Home, &mut component] {
+            let name = home.name().to_owned();
+            run(home, &script).unwrap_or_else(|why| panic!("{name}, seed {seed}: {why}"));
+        }
+        tree.close();
+        component.close();
+        operations += script.ops.len();
+        match same_files(native.path(), sandboxed.path()) {
+            Ok(equal) => bytes += equal,
+            Err(why) => panic!("after the script of seed {seed} {why}"),
+        }
+    }
+    println!(
+        "component and native engine: {scripts} equal scripts of {operations} operations, \
+         {bytes} bytes of equal stores, {:.0} s",
+        begun.elapsed().as_secs_f64()
+    );
 }

@@ -96,7 +96,7 @@ fn after_failure(tree: &Tree, outcome: &Outcome, disk: &SimDisk) -> Result<(), S
     }
     let events = disk.events();
     let put = Op::Put { key: key(1).into(), value: b"refused".as_slice().into() };
-    for op in [put, Op::Batch { changes: vec![] }, Op::Checkpoint, Op::Compact] {
+    for op in [put, Op::atomic(vec![]), Op::Checkpoint, Op::Compact] {
         match apply(tree, &op) {
             Err(Error::Poisoned { cause }) if !cause.is_empty() => {}
             Ok(()) if matches!(op, Op::Batch { .. } | Op::Compact) => {}

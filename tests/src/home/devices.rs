@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use holt_engine::db::{Options, Tree};
+use holt_engine::db::{DB, Options};
 use holt_engine::device::{BlobStore, MemoryBlobStore, MemoryLog};
 use holt_engine::geometry::Geometry;
 
@@ -14,7 +14,7 @@ use crate::simdisk::store::{Mode, open_store};
 
 const STORE_ID: [u8; 16] = *b"a store in tests";
 
-/// A tree over a blob store and a log in memory, which outlive the tree.
+/// A database over a blob store and a log in memory, which outlive it.
 pub fn memory_devices(frame_bytes: u32, options: &Options) -> Result<TreeHome, String> {
     let geometry = Geometry::new(frame_bytes).map_err(|error| error.to_string())?;
     let blobs = Arc::new(MemoryBlobStore::new(geometry, STORE_ID));
@@ -23,17 +23,17 @@ pub fn memory_devices(frame_bytes: u32, options: &Options) -> Result<TreeHome, S
     TreeHome::new("memory devices", move || {
         // What a real store forgets by being closed.
         blobs.discard()?;
-        Tree::open_with_devices(blobs.clone(), Some(log.clone()), options.clone())
+        DB::open_with_devices(blobs.clone(), Some(log.clone()), options.clone())
     })
 }
 
-/// A tree on a simulated disk that never fails; closing it loses nothing.
+/// A database on a simulated disk that never fails; closing it loses nothing.
 pub fn simulated(frame_bytes: u32, options: &Options) -> Result<TreeHome, String> {
     let geometry = Geometry::new(frame_bytes).map_err(|error| error.to_string())?;
     let disk = SimDisk::new();
     let options = options.clone();
     TreeHome::new("simulated disk", move || {
         let devices = open_store(&disk, Mode::Create(geometry, STORE_ID))?;
-        Tree::open_with_devices(devices.blobs, Some(devices.log), options.clone())
+        DB::open_with_devices(devices.blobs, Some(devices.log), options.clone())
     })
 }

@@ -5,9 +5,10 @@
 use std::path::Path;
 
 use holt::{Durability, TreeBuilder};
-use holt_engine::db::Tree;
+use holt_engine::db::{DB, Options, Tree};
 use holt_engine::error::Result;
 use holt_engine::geometry::Geometry;
+use holt_native_store::{FileOptions, FileStore};
 
 use super::TreeHome;
 
@@ -28,6 +29,16 @@ impl FileSettings {
     /// For the SIGKILL suite: small, so that checkpoints, spills and evictions never stop.
     pub const VICTIM: Self =
         Self { frame_bytes: 16 * 1024, cache_bytes: 1 << 20, log_budget: 512 * 1024, sync: false };
+
+    /// As the engine has them.
+    pub fn options(&self) -> Options {
+        Options {
+            cache_bytes: self.cache_bytes,
+            log_budget: self.log_budget,
+            sync: self.sync,
+            ..Options::default()
+        }
+    }
 }
 
 /// Opens a store on files.
@@ -40,10 +51,23 @@ pub fn open_files(folder: &Path, settings: &FileSettings) -> Result<Tree> {
         .open()
 }
 
+/// Opens a store on files as a database.
+pub fn open_database(folder: &Path, settings: &FileSettings) -> Result<DB> {
+    let geometry = Geometry::new(settings.frame_bytes)?;
+    let files = FileStore::open(folder, &FileOptions { geometry, ..FileOptions::default() })?;
+    DB::open_with_devices(files.blobs, Some(files.log), settings.options())
+}
+
 impl TreeHome {
     /// A home in an empty directory that is removed with it.
     pub fn files(settings: FileSettings) -> std::result::Result<Self, String> {
         let folder = tempfile::tempdir().map_err(|error| format!("no directory: {error}"))?;
         Self::new("files", move || open_files(folder.path(), &settings))
+    }
+
+    /// The same as a database.
+    pub fn database(settings: FileSettings) -> std::result::Result<Self, String> {
+        let folder = tempfile::tempdir().map_err(|error| format!("no directory: {error}"))?;
+        Self::new("files as a database", move || open_database(folder.path(), &settings))
     }
 }

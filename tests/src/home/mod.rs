@@ -12,12 +12,12 @@ mod web;
 use holt_engine::db::TreeStats;
 
 use crate::model::Outcome;
-use crate::script::Op;
+use crate::script::{Kind, Op};
 
 pub use component::StoreHome;
 pub use devices::{memory_devices, simulated};
-pub use files::{FileSettings, open_files};
-pub use tree::{TreeHome, run_on_tree};
+pub use files::{FileSettings, open_database, open_files};
+pub use tree::{Opened, TreeHome, is_answer, run_on_tree};
 pub use web::WebHome;
 
 /// A place where the engine runs.
@@ -25,7 +25,10 @@ pub trait Home {
     /// Its name in reports.
     fn name(&self) -> &str;
 
-    /// Runs one operation other than [`Op::Reopen`].
+    /// The operations it has. It is asked for no other.
+    fn supports(&self) -> Vec<Kind>;
+
+    /// Runs one operation other than [`Op::Reopen`], whose versions are resolved.
     fn run(&mut self, op: &Op) -> Outcome;
 
     /// Closes the store and opens it again, with all it held.
@@ -33,4 +36,9 @@ pub trait Home {
 
     /// Counters since the last opening; `None` where the home does not tell them.
     fn stats(&mut self) -> Option<TreeStats>;
+}
+
+/// What a home answers to an operation that it does not list.
+fn not_here(op: &Op) -> Outcome {
+    Outcome::Failed(format!("this home does not have {}", op.kind().name()))
 }

@@ -12,12 +12,33 @@ use base64::prelude::BASE64_STANDARD;
 use holt_engine::db::TreeStats;
 use serde_json::{Value, json};
 
-use super::Home;
+use super::{Home, not_here};
 use crate::model::{Entry, Outcome};
-use crate::script::{Bytes, Change, Op, Scan};
+use crate::script::{Bytes, Change, How, Kind, Op, Read, Scan, Start};
 use crate::source::root;
 
-/// A tree in memory in a Node process. It cannot be reopened: reopening keeps it.
+/// What it has: a tree in memory, which cannot be closed and opened.
+const SUPPORTED: &[Kind] = &[
+    Kind::Get,
+    Kind::GetRecord,
+    Kind::Put,
+    Kind::Delete,
+    Kind::Rename,
+    Kind::Page,
+    Kind::Iterate,
+    Kind::ScanRecords,
+    Kind::ScanKeys,
+    Kind::StartAfter,
+    Kind::Delimiter,
+    Kind::Atomic,
+    Kind::BatchPut,
+    Kind::BatchDelete,
+    Kind::Compact,
+    Kind::Maintain,
+    Kind::Verify,
+];
+
+/// A tree in memory in a Node process.
 pub struct WebHome {
     child: Child,
     input: ChildStdin,
@@ -65,7 +86,7 @@ impl WebHome {
     }
 
     fn try_run(&mut self, op: &Op) -> Result<Outcome, String> {
-        let Some(request) = request(op) else { return Ok(Outcome::Done) };
+        let Some(request) = request(op) else { return Ok(not_here(op)) };
         let answer = self.ask(&request)?;
         if answer["ok"] != true {
             return Ok(Outcome::Failed(failure(&answer)));
@@ -87,12 +108,16 @@ impl Home for WebHome {
         "web in Node"
     }
 
+    fn supports(&self) -> Vec<Kind> {
+        SUPPORTED.to_vec()
+    }
+
     fn run(&mut self, op: &Op) -> Outcome {
         self.try_run(op).unwrap_or_else(Outcome::Failed)
     }
 
     fn reopen(&mut self) -> Result<(), String> {
-        Ok(())
+        Err("a tree in memory ends with its handle".into())
     }
 
     fn stats(&mut self) -> Option<TreeStats> {
@@ -122,43 +147,62 @@ fn bytes(value: &Value) -> Option<Vec<u8>> {
     BASE64_STANDARD.decode(value.as_str()?).ok()
 }
 
-/// The request of an operation; `None` for those that mean nothing to a tree in memory.
+/// The request of an operation; `None` for what it does not have.
 fn request(op: &Op) -> Option<Value> {
     let put =
         |key: &Bytes, value: &Bytes| json!({ "op": "put", "key": text(key), "value": text(value) });
     let delete = |key: &Bytes| json!({ "op": "delete", "key": text(key) });
     Some(match op {
+        Op::Read(Read::Get { key } | Read::GetRecord { key }) => {
+            json!({ "op": "get", "key": text(key) })
+        }
+        Op::Read(Read::Scan(scan)) => scan_request(scan)?,
         Op::Put { key, value } => put(key, value),
-        Op::Get { key } => json!({ "op": "get", "key": text(key) }),
         Op::Delete { key } => delete(key),
         Op::Rename { src, dst, force } => {
             json!({ "op": "rename", "src": text(src), "dst": text(dst), "force": force })
         }
-        Op::Batch { changes } => {
+        Op::Batch { changes, txn: false } => {
             let change = |change: &Change| match change {
-                Change::Put { key, value } => put(key, value),
-                Change::Delete { key } => delete(key),
+                Change::Put { key, value } => Some(put(key, value)),
+                Change::Delete { key } => Some(delete(key)),
+                _ => None,
             };
-            json!({ "op": "batch", "ops": changes.iter().map(change).collect::<Vec<_>>() })
+            let changes: Option<Vec<Value>> = changes.iter().map(change).collect();
+            json!({ "op": "batch", "ops": changes? })
         }
-        Op::Scan(scan) => page_request(scan),
         Op::Compact => json!({ "op": "compact" }),
         Op::Maintain { budget } => json!({ "op": "maintain", "pages": budget }),
         Op::Verify => json!({ "op": "verify" }),
-        Op::Checkpoint | Op::Sync | Op::Reopen => return None,
+        _ => return None,
     })
 }
 
-fn page_request(scan: &Scan) -> Value {
-    json!({
+fn scan_request(scan: &Scan) -> Option<Value> {
+    let start_after = match &scan.start {
+        Start::First => None,
+        Start::After(key) => Some(text(key)),
+        Start::At(_) => return None,
+    };
+    let mut request = json!({
         "op": "page",
         "prefix": text(&scan.prefix),
-        "startAfter": scan.start_after.as_ref().map(text),
+        "startAfter": start_after,
         "delimiter": scan.delimiter,
         "keysOnly": scan.keys_only,
-        "limit": scan.max_entries,
-        "maxBytes": scan.max_bytes,
-    })
+    });
+    match scan.how {
+        How::Page { max_entries, max_bytes } => {
+            request["limit"] = max_entries.into();
+            request["maxBytes"] = max_bytes.into();
+        }
+        How::Iterate { most } => {
+            request["op"] = "scan".into();
+            request["limit"] = most.into();
+        }
+        How::Tokens { .. } | How::Visit { .. } => return None,
+    }
+    Some(request)
 }
 
 /// A failure in the words of [`code`](crate::model::code).
@@ -175,25 +219,26 @@ fn failure(answer: &Value) -> String {
 }
 
 fn outcome(op: &Op, answer: &Value) -> Option<Outcome> {
+    let value = &answer["value"];
     Some(match op {
-        Op::Get { .. } if answer["value"].is_null() => Outcome::Record(None),
-        Op::Get { .. } => {
-            Outcome::Record(Some((bytes(&answer["value"])?, version(&answer["version"]))))
+        Op::Read(Read::Get { .. }) if value.is_null() => Outcome::Value(None),
+        Op::Read(Read::Get { .. }) => Outcome::Value(Some(bytes(value)?)),
+        Op::Read(Read::GetRecord { .. }) if value.is_null() => Outcome::Record(None),
+        Op::Read(Read::GetRecord { .. }) => {
+            Outcome::Record(Some((bytes(value)?, version(&answer["version"])?)))
         }
-        Op::Delete { .. } => Outcome::Deleted(answer["deleted"].as_bool()?),
-        Op::Batch { .. } if answer["applied"] != true => {
-            Outcome::Failed("a batch without guards was not applied".into())
-        }
-        Op::Verify if answer["report"]["clean"] != true => {
-            Outcome::Failed(format!("damage: {}", answer["report"]["damage"][0]))
-        }
-        Op::Scan(_) => {
+        Op::Read(Read::Scan(_)) => {
             let entries = answer["entries"].as_array()?.iter().map(entry);
             let next = match &answer["next"] {
                 Value::Null => None,
                 next => Some(bytes(next)?),
             };
             Outcome::Page(entries.collect::<Option<_>>()?, next)
+        }
+        Op::Delete { .. } => Outcome::Yes(answer["deleted"].as_bool()?),
+        Op::Batch { .. } => Outcome::Yes(answer["applied"].as_bool()?),
+        Op::Verify if answer["report"]["clean"] != true => {
+            Outcome::Failed(format!("damage: {}", answer["report"]["damage"][0]))
         }
         _ => Outcome::Done,
     })
@@ -214,6 +259,6 @@ fn entry(value: &Value) -> Option<Entry> {
     Some(Entry::Key {
         key: bytes(&value["key"])?,
         value: found,
-        version: version(&value["version"]),
+        version: version(&value["version"])?,
     })
 }

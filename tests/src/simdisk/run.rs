@@ -11,8 +11,10 @@ use holt_engine::limits::{MIN_CACHE_BYTES, MIN_FRAME_BYTES};
 use super::script::{Digest, History};
 use super::store::{Mode, open_store};
 use super::{Choice, SimDisk};
+use crate::home::{is_answer, run_on_tree};
+use crate::model::Outcome;
 use crate::report::Tally;
-use crate::script::{Change, Op, Script};
+use crate::script::{Op, Script};
 
 /// The key written after a recovery to prove that the store goes on.
 pub const MARKER: &[u8] = b"marker of a recovered store";
@@ -29,30 +31,19 @@ pub fn open(disk: &SimDisk, sync: bool) -> Result<Tree> {
     Tree::open_with_devices(devices.blobs, Some(devices.log), options(sync))
 }
 
-/// Runs one operation other than reopening.
+/// Runs one operation that needs no more than a tree; reads, checks and refusals that are
+/// answers come to nothing.
+///
+/// # Errors
+/// Failures of the store.
 pub fn apply(tree: &Tree, op: &Op) -> Result<()> {
-    match op {
-        Op::Put { key, value } => tree.put(&key.0, &value.0),
-        Op::Get { key } => tree.get(&key.0).map(drop),
-        Op::Delete { key } => tree.delete(&key.0).map(drop),
-        Op::Rename { src, dst, force } => match tree.rename(&src.0, &dst.0, *force) {
-            Err(Error::NotFound | Error::DstExists) => Ok(()),
-            other => other,
-        },
-        Op::Batch { changes } => {
-            let fill = |batch: &mut holt_engine::db::AtomicBatch| {
-                changes.iter().for_each(|change| match change {
-                    Change::Put { key, value } => batch.put(&key.0, &value.0),
-                    Change::Delete { key } => batch.delete(&key.0),
-                });
-            };
-            tree.atomic(fill).map(drop)
-        }
-        Op::Checkpoint => tree.checkpoint(),
-        Op::Compact => tree.compact().map(drop),
-        Op::Maintain { budget } => tree.maintain(*budget).map(drop),
-        Op::Sync => tree.sync(),
-        Op::Scan(_) | Op::Reopen | Op::Verify => Ok(()),
+    if matches!(op, Op::Read(_) | Op::Reopen | Op::Verify) {
+        return Ok(());
+    }
+    match run_on_tree(tree, op) {
+        Ok(Outcome::Failed(why)) => unreachable!("a script of this kit asks for {op:?}: {why}"),
+        Err(error) if !is_answer(&error) => Err(error),
+        _ => Ok(()),
     }
 }
 

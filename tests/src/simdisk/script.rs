@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use rand::Rng;
 
+use crate::model::Model;
 use crate::script::{Change, Op, Script};
 use crate::workload::{Rand, rand_of, value_of};
 
@@ -38,12 +39,12 @@ pub fn preload_sized(seed: u64, records: usize, sizes: std::ops::Range<usize>) -
         let len = rng.random_range(sizes.clone());
         Change::Put { key: key(number * 7).into(), value: value_of(len, number as u64).into() }
     };
-    Op::Batch { changes: (0..records).map(put).collect() }
+    Op::atomic((0..records).map(put).collect())
 }
 
 /// A script of `ops` operations; which kinds it has is drawn first.
 pub fn script(seed: u64, ops: usize) -> Script {
-    const KINDS: [u32; 11] = [24, 8, 12, 12, 10, 6, 8, 5, 4, 3, 5];
+    const KINDS: [u32; 16] = [24, 8, 12, 10, 8, 6, 8, 5, 4, 3, 5, 6, 5, 4, 5, 4];
     let mut rng = rand_of(seed);
     let mut weights = KINDS;
     for weight in &mut weights[1..] {
@@ -73,6 +74,19 @@ pub fn script(seed: u64, ops: usize) -> Script {
             7 => Op::Checkpoint,
             8 => Op::Maintain { budget: rng.random_range(1..8) },
             9 => Op::Compact,
+            10 => Op::RenamePrefix {
+                src: folder(&mut rng).into(),
+                dst: folder(&mut rng).into(),
+                force: rng.random_ratio(2, 3),
+            },
+            11 => Op::DeletePrefix { prefix: folder(&mut rng).into() },
+            12 => guarded(&mut rng, seed ^ at as u64),
+            13 => {
+                let records = (0..rng.random_range(2..9))
+                    .map(|n| (any(&mut rng).into(), value_of(n * 90, seed ^ at as u64).into()));
+                Op::PutMany { records: records.collect() }
+            }
+            14 => Op::Remove { key: any(&mut rng).into() },
             _ => Op::Reopen,
         });
     }
@@ -103,14 +117,48 @@ fn batch(rng: &mut Rand, seed: u64) -> Op {
             false => Change::Delete { key },
         }
     });
-    Op::Batch { changes: changes.collect() }
+    Op::atomic(changes.collect())
+}
+
+/// A prefix of some keys, of one, or of none.
+fn folder(rng: &mut Rand) -> Vec<u8> {
+    const FOLDERS: [&str; 5] = ["dir/", "dir/0", "a long shared prefix", "moved/", "4"];
+    match rng.random_range(0..FOLDERS.len() + 2) {
+        at if at < FOLDERS.len() => FOLDERS[at].into(),
+        at if at == FOLDERS.len() => key(rng.random_range(0..KEYS)),
+        _ => format!("moved/{}/", rng.random_range(0..4)).into_bytes(),
+    }
+}
+
+/// A batch with conditions, which applies whole or not at all.
+fn guarded(rng: &mut Rand, seed: u64) -> Op {
+    let Op::Batch { mut changes, .. } = batch(rng, seed) else {
+        unreachable!("a batch is a batch");
+    };
+    let at = rng.random_range(0..=changes.len());
+    let key = key(rng.random_range(0..KEYS)).into();
+    changes.insert(
+        at,
+        match rng.random_range(0..5) {
+            0 => Change::AssertAbsent { key },
+            1 => Change::AssertPrefixEmpty { prefix: folder(rng).into() },
+            2 => Change::PutIfAbsent { key, value: value_of(300, seed).into() },
+            3 => Change::DeletePrefix { prefix: folder(rng).into() },
+            _ => Change::RenamePrefix {
+                src: folder(rng).into(),
+                dst: folder(rng).into(),
+                force: rng.random_ratio(1, 2),
+            },
+        },
+    );
+    Op::Batch { changes, txn: rng.random_ratio(1, 2) }
 }
 
 /// Deletes most records at once, so that pages and frames merge.
 fn thin(rng: &mut Rand) -> Op {
     let from = rng.random_range(0..KEYS);
     let keys = (from..from + KEYS * 2 / 3).map(|number| Change::Delete { key: key(number).into() });
-    Op::Batch { changes: keys.collect() }
+    Op::atomic(keys.collect())
 }
 
 /// The contents of a store as one number; the order of records does not matter.
@@ -137,7 +185,7 @@ impl Digest {
 /// The states a store went through, one after each operation.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    records: BTreeMap<Vec<u8>, Vec<u8>>,
+    model: Model,
     now: Digest,
     states: Vec<Digest>,
 }
@@ -163,9 +211,9 @@ impl History {
         self.len() == 0
     }
 
-    /// Records there are now.
-    pub fn records(&self) -> &BTreeMap<Vec<u8>, Vec<u8>> {
-        &self.records
+    /// Keys and values there are now, in order.
+    pub fn records(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.model.dump()
     }
 
     /// The state now.
@@ -180,34 +228,17 @@ impl History {
 
     /// Applies an operation that succeeded (or was to fail the way the engine must).
     pub fn apply(&mut self, op: &Op) {
-        match op {
-            Op::Put { key, value } => self.put(&key.0, &value.0),
-            Op::Delete { key } => self.delete(&key.0),
-            Op::Rename { src, dst, force } if src != dst => {
-                let free = *force || !self.records.contains_key(&dst.0);
-                if let (true, Some(value)) = (free, self.records.get(&src.0).cloned()) {
-                    self.delete(&src.0);
-                    self.put(&dst.0, &value);
-                }
+        self.model.run(op);
+        let mut changed = BTreeMap::new();
+        for (key, before) in self.model.changed() {
+            // What a key held before the operation is what it held before its first change.
+            changed.entry(key).or_insert(before.as_ref());
+        }
+        for (key, before) in changed {
+            for record in before.into_iter().chain(self.model.get(key)) {
+                self.now.toggle(key, &record.value);
             }
-            Op::Batch { changes } => changes.iter().for_each(|change| match change {
-                Change::Put { key, value } => self.put(&key.0, &value.0),
-                Change::Delete { key } => self.delete(&key.0),
-            }),
-            _ => {}
         }
         self.states.push(self.now);
-    }
-
-    fn put(&mut self, key: &[u8], value: &[u8]) {
-        self.delete(key);
-        self.now.toggle(key, value);
-        self.records.insert(key.to_vec(), value.to_vec());
-    }
-
-    fn delete(&mut self, key: &[u8]) {
-        if let Some(value) = self.records.remove(key) {
-            self.now.toggle(key, &value);
-        }
     }
 }

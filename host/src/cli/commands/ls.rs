@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use holt_engine::db::RangeEntry;
-use holt_host::api::{ScanRequest, Store};
+use holt_host::api::{Reads, ScanRequest};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
@@ -103,7 +103,7 @@ fn delimiter(context: &Context, argument: Option<&OsString>) -> Result<u8, Failu
 
 /// Calls `visit` with up to `limit` entries, fetching a bounded number at a time.
 pub fn for_each(
-    store: &mut dyn Store,
+    store: &mut dyn Reads,
     mut request: ScanRequest,
     limit: u64,
     mut visit: impl FnMut(&RangeEntry) -> Result<(), Failure>,

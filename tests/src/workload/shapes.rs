@@ -1,28 +1,18 @@
-//! Seeded scripts of hostile shape.
+//! What keys and values look like.
 //!
-//! Owns: key shapes, sizes around every limit, mixes of operations. Never does: run a script or
-//! draw on anything but the seed (real paths are handed in by the caller). Invariant: equal
-//! configurations give equal scripts.
+//! Owns: key shapes, sizes around every limit. Never does: draw on anything but the generator it
+//! is handed (real paths come from the caller).
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use holt_engine::limits::{
     MAX_FRAME_PREFIX_BYTES, MAX_INLINE_KEY_BYTES, MAX_INLINE_RECORD_BYTES, MAX_KEY_BYTES,
-    MAX_PAGE_PREFIX_BYTES, MAX_SCAN_BYTES, MAX_VALUE_BYTES, PAGE_BYTES,
+    MAX_PAGE_PREFIX_BYTES, MAX_VALUE_BYTES, PAGE_BYTES,
 };
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use rand::Rng;
 
-use crate::script::{Bytes, Change, Op, Scan, Script};
-
-/// The generator all of the kit draws from.
-pub type Rand = ChaCha8Rng;
-
-/// The generator for `seed`.
-pub fn rand_of(seed: u64) -> Rand {
-    ChaCha8Rng::seed_from_u64(seed)
-}
+use super::{Rand, rand_of};
 
 /// What keys look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -272,240 +262,15 @@ pub fn object_value(n: u64) -> Vec<u8> {
         .into_bytes()
 }
 
-fn shuffle<T>(items: &mut [T], rng: &mut Rand) {
+pub(super) fn shuffle<T>(items: &mut [T], rng: &mut Rand) {
     for at in (1..items.len()).rev() {
         items.swap(at, rng.random_range(0..=at));
-    }
-}
-
-/// What a script is made from.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Decides everything that is not said here.
-    pub seed: u64,
-    /// What keys look like.
-    pub shape: Shape,
-    /// Distinct keys.
-    pub keys: usize,
-    /// Operations, the first pass over the keys included.
-    pub ops: usize,
-    /// Longest ordinary value; sizes around the limits come on top of it.
-    pub value_bytes: usize,
-    /// Real paths, for [`Shape::Paths`].
-    pub paths: Vec<Vec<u8>>,
-    /// Whether stores may be closed and opened.
-    pub reopen: bool,
-    /// Whether scans that leave values out are bounded by bytes as well.
-    pub key_bytes: bool,
-}
-
-/// The script of a configuration: the keys once, then a mix of operations whose weights are
-/// drawn from the seed (some are left out altogether), then a full scan.
-pub fn script(config: &Config) -> Script {
-    let mut rng = rand_of(config.seed);
-    let keys = keys(config.shape, &mut rng, config.keys, &config.paths);
-    let mut maker = Maker { config, keys, rng, ops: Vec::new(), large: 0 };
-    let weights = maker.weights();
-    for at in 0..maker.keys.len().min(config.ops) {
-        let key = maker.keys[at].clone();
-        let value = maker.value(&key);
-        maker.ops.push(Op::Put { key: key.into(), value });
-        if at % 97 == 96 {
-            maker.upkeep();
-        }
-    }
-    while maker.ops.len() < config.ops {
-        maker.step(&weights);
-    }
-    maker.ops.push(Op::Scan(Scan {
-        max_entries: usize::MAX >> 12,
-        max_bytes: usize::MAX >> 12,
-        ..Scan::default()
-    }));
-    Script { ops: maker.ops }
-}
-
-/// Kinds of steps, in the order of the weights.
-const STEPS: usize = 7;
-
-struct Maker<'a> {
-    config: &'a Config,
-    keys: Vec<Vec<u8>>,
-    rng: Rand,
-    ops: Vec<Op>,
-    /// Bytes of values beyond the ordinary ones so far.
-    large: usize,
-}
-
-impl Maker<'_> {
-    /// How often each step is taken; the swarm leaves out some of the writes for a whole script.
-    fn weights(&mut self) -> [u32; STEPS] {
-        let rng = &mut self.rng;
-        let mut some =
-            |most: u32| if rng.random_ratio(1, 5) { 0 } else { rng.random_range(1..=most) };
-        [30, some(30), some(12), some(10), 20, 14, 4]
-    }
-
-    fn step(&mut self, weights: &[u32; STEPS]) {
-        let mut ticket = self.rng.random_range(0..weights.iter().sum::<u32>());
-        let mut kind = 0;
-        while ticket >= weights[kind] {
-            ticket -= weights[kind];
-            kind += 1;
-        }
-        match kind {
-            0 => {
-                let key = self.key();
-                let value = self.value(&key);
-                self.ops.push(Op::Put { key: key.into(), value });
-            }
-            1 => self.deletes(),
-            2 => {
-                let force = self.rng.random_ratio(1, 2);
-                let op = Op::Rename { src: self.key().into(), dst: self.key().into(), force };
-                self.ops.push(op);
-            }
-            3 => self.batch(),
-            4 => {
-                let key = self.key().into();
-                self.ops.push(Op::Get { key });
-            }
-            5 => self.scan(),
-            _ => self.upkeep(),
-        }
-    }
-
-    /// A key of the script, or now and then one near it.
-    fn key(&mut self) -> Vec<u8> {
-        if self.keys.is_empty() {
-            return Vec::new();
-        }
-        let mut key = self.keys[self.rng.random_range(0..self.keys.len())].clone();
-        match self.rng.random_range(0..16) {
-            0 => drop(key.pop()),
-            1 if key.len() < MAX_KEY_BYTES => key.push(self.rng.random()),
-            _ => {}
-        }
-        key
-    }
-
-    fn value(&mut self, key: &[u8]) -> Bytes {
-        const LARGE_BYTES: usize = 3 << 20;
-        if self.config.shape == Shape::Objects {
-            let n = key.iter().fold(0_u64, |sum, &b| sum.wrapping_mul(31) + u64::from(b));
-            return object_value(n % 10_000_000).into();
-        }
-        let sizes = value_sizes();
-        let limits = self.config.shape == Shape::Limits;
-        let edge = self.rng.random_ratio(1, if limits { 2 } else { 40 });
-        let mut len = match edge {
-            true => sizes[self.rng.random_range(0..sizes.len())],
-            false => self.rng.random_range(0..=self.config.value_bytes),
-        };
-        if len > PAGE_BYTES {
-            if self.large + len > LARGE_BYTES {
-                len = self.config.value_bytes;
-            } else {
-                self.large += len;
-            }
-        }
-        value_of(len, self.rng.random()).into()
-    }
-
-    /// One delete, or a run of neighbours so that pages and frames run thin.
-    fn deletes(&mut self) {
-        if !self.rng.random_ratio(1, 6) {
-            let key = self.key().into();
-            self.ops.push(Op::Delete { key });
-            return;
-        }
-        let mut sorted = self.keys.clone();
-        sorted.sort();
-        let from = self.rng.random_range(0..sorted.len().max(1));
-        let most = (sorted.len() / 3).max(1);
-        let run = self.rng.random_range(1..=most);
-        let doomed = sorted.into_iter().skip(from).take(run);
-        self.ops.extend(doomed.map(|key| Op::Delete { key: key.into() }));
-    }
-
-    fn batch(&mut self) {
-        let changes = (0..self.rng.random_range(0..12))
-            .map(|_| {
-                let key = self.key();
-                match self.rng.random_ratio(1, 4) {
-                    true => Change::Delete { key: key.into() },
-                    false => Change::Put { value: self.value(&key), key: key.into() },
-                }
-            })
-            .collect();
-        self.ops.push(Op::Batch { changes });
-    }
-
-    fn scan(&mut self) {
-        let prefix = if self.rng.random_ratio(1, 3) { Vec::new() } else { self.key() };
-        let cut = self.rng.random_range(0..=prefix.len());
-        let start_after = self.rng.random_ratio(1, 3).then(|| self.key().into());
-        let delimiter = match self.rng.random_range(0..4) {
-            0 => None,
-            1 => Some(self.rng.random()),
-            2 => Some(0),
-            _ => Some(b'/'),
-        };
-        let keys_only = self.rng.random_ratio(1, 3);
-        let narrow = self.rng.random_range(0..16);
-        let whole = !self.config.key_bytes && (keys_only || delimiter.is_some());
-        self.ops.push(Op::Scan(Scan {
-            prefix: prefix[..cut].into(),
-            start_after,
-            delimiter,
-            keys_only,
-            max_entries: self.rng.random_range(1..80),
-            max_bytes: if whole { MAX_SCAN_BYTES } else { 1 << narrow },
-        }));
-    }
-
-    fn upkeep(&mut self) {
-        let op = match self.rng.random_range(0..12) {
-            0..3 => Op::Checkpoint,
-            3 => Op::Compact,
-            4..7 => Op::Maintain { budget: self.rng.random_range(1..40) },
-            7 => Op::Sync,
-            8 => Op::Verify,
-            _ if self.config.reopen => Op::Reopen,
-            _ => Op::Checkpoint,
-        };
-        self.ops.push(op);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn equal_seeds_give_equal_scripts_and_no_key_over_the_limit() {
-        let paths = vec![b"/usr/bin/env".to_vec(), b"/usr/lib".to_vec()];
-        for shape in Shape::ALL {
-            let config = Config {
-                seed: 7,
-                shape,
-                keys: 300,
-                ops: 500,
-                value_bytes: 50,
-                paths: paths.clone(),
-                reopen: true,
-                key_bytes: true,
-            };
-            let made = script(&config);
-            assert_eq!(made, script(&config));
-            assert_ne!(made, script(&Config { seed: 8, ..config }), "{shape:?}");
-            for op in &made.ops {
-                if let Op::Put { key, value } = op {
-                    assert!(key.0.len() <= MAX_KEY_BYTES && value.0.len() <= MAX_VALUE_BYTES);
-                }
-            }
-        }
-    }
 
     #[test]
     fn object_records_are_of_the_size_the_benches_promise() {
