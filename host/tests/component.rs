@@ -20,5 +20,5 @@ fn imports_are_the_two_devices_and_their_types() {
     let (imports, exports) = interfaces();
     let expected = ["blob-store", "log", "types"];
     assert_eq!(imports, expected.map(|name| format!("holt:metadata/{name}@0.1.0")));
-    assert_eq!(exports, ["holt:metadata/store@0.1.0"]);
+    assert_eq!(exports, ["database", "store"].map(|name| format!("holt:metadata/{name}@0.1.0")));
 }
