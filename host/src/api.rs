@@ -4,8 +4,8 @@
 //! Owns: the operations and what they mean in both homes. Never does: know a home.
 
 use holt_engine::db::{
-    DBStats, ImageSummary, JournalAnchor, JournalEnvelope, PrefixCount, PrefixRecord, PutOutcome, Record, TreeStats, VacuumStats,
-    VerifyReport,
+    DBStats, ImageSummary, JournalAnchor, JournalEnvelope, PrefixCount, PrefixRecord, PutOutcome,
+    Record, TreeStats, VacuumStats, VerifyReport,
 };
 use holt_engine::error::{Error, Result};
 use holt_engine::ids::{Lsn, RecordVersion};

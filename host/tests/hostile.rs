@@ -6,10 +6,10 @@ mod support;
 use std::time::{Duration, Instant};
 
 use holt_engine::error::Error;
-use holt_host::api::{Reads, ScanRequest, Store};
+use holt_host::api::{Database, Reads, ScanRequest, Store};
 use holt_host::sandbox::{MAX_CROSSING_BYTES, Sandbox, SandboxConfig, SandboxStore};
 use support::devices;
-use support::guest::{ZEROS, component};
+use support::guest::{ZEROS, answered, bytes, component};
 
 fn open(get: &str, put: &str, scan: &str) -> SandboxStore {
     open_with(&[("tree.get", get), ("tree.put", put), ("tree.scan-packed", scan)])
@@ -131,6 +131,119 @@ fn packed_pages_that_lie_are_refused() {
         assert!(matches!(error, Error::InvalidArgument { .. }), "{error:?}");
         assert_eq!(store.restarts(), 0);
     }
+}
+
+/// Packed answers of every other kind, each a lie: an error of the call, not of the instance.
+#[test]
+fn packed_answers_that_lie_are_refused() {
+    let key: &[&[u8]] = &[b"key"];
+    for (why, answer) in [
+        ("nothing for a key", &[][..]),
+        ("two records for a key", &[0, 0]),
+        ("a kind that is none", &[2]),
+        ("a value longer than the answer", &[1, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255]),
+    ] {
+        let mut store = open_with(&[("tree.get-many-packed", &bytes(answer))]);
+        let error = store.get_many(key).expect_err(why);
+        assert!(matches!(error, Error::InvalidArgument { .. }), "{why}: {error:?}");
+        assert_eq!(store.restarts(), 0);
+    }
+    let page = |more: u8, next: u64, rest: &[u8]| {
+        let mut page = vec![more];
+        page.extend_from_slice(&next.to_le_bytes());
+        page.extend_from_slice(rest);
+        page
+    };
+    let commit = |lsn: u64, count: u32| [&lsn.to_le_bytes()[..], &count.to_le_bytes()].concat();
+    for (why, answer) in [
+        ("nothing", vec![]),
+        ("no flag", page(2, 10, &[])),
+        ("more, and no further", page(1, 7, &[])),
+        ("back", page(0, 6, &[])),
+        ("a commit from before", page(0, 10, &commit(6, 0))),
+        ("a commit from after", page(0, 10, &commit(10, 0))),
+        ("a commit twice", page(0, 10, &[commit(8, 0), commit(8, 0)].concat())),
+        ("events that are not there", page(0, 10, &commit(8, u32::MAX))),
+        ("an event of no kind", page(0, 10, &[commit(8, 1), vec![9]].concat())),
+    ] {
+        let mut store = open_with(&[("tree.changes-since-packed", &bytes(&answer))]);
+        let error = store.changes_since(7).expect_err(why);
+        assert!(matches!(error, Error::InvalidArgument { .. }), "{why}: {error:?}");
+        assert_eq!(store.restarts(), 0);
+    }
+    // An answer for another number of records than were given.
+    let mut store = open_with(&[("tree.put-many-if-absent", ZEROS)]);
+    let error = store.put_many_if_absent(&[(b"a", b"b")]).expect_err("no answer for it");
+    assert!(matches!(error, Error::InvalidArgument { .. }), "{error:?}");
+}
+
+/// Handles that were never made, or that another call gets again.
+#[test]
+fn handles_that_are_none_stop_the_instance() {
+    let none = answered("(i32.store (i32.const 2056) (i32.const 77))");
+    let mut store = open_with(&[("tree.snapshot", &none)]);
+    let error = store.snapshot(b"").err().expect("no handle");
+    assert!(matches!(error, Error::Interrupted { .. }), "{error:?}");
+    store.sync().expect("the next call finds a fresh instance");
+    // The tree's own handle is of another kind.
+    let tree = answered("(i32.store (i32.const 2056) (i32.const 1))");
+    let mut store = open_with(&[("tree.snapshot", &tree)]);
+    assert!(matches!(store.snapshot(b"").err(), Some(Error::Interrupted { .. })));
+}
+
+#[test]
+fn snapshots_that_never_end_are_ended() {
+    let new = answered("(i32.store (i32.const 2056) (call $new_snapshot (i32.const 5)))");
+    let endless = "(loop (br 0)) (unreachable)";
+    let mut store = open_with(&[("tree.snapshot", &new), ("snapshot.get", endless)]);
+    let mut snapshot = store.snapshot(b"").expect("takes one");
+    let mut other = store.snapshot(b"").expect("takes another");
+    let error = snapshot.get(b"key").expect_err("never ends");
+    assert!(matches!(error, Error::Interrupted { outcome_unknown: false, .. }), "{error:?}");
+    assert!(matches!(snapshot.get(b"key"), Err(Error::Expired { .. })));
+    assert!(matches!(other.get_version(b"key"), Err(Error::Expired { .. })));
+    assert_eq!(store.restarts(), 1);
+    store.sync().expect("the next call finds a fresh instance");
+    drop((snapshot, other));
+    assert_eq!(store.restarts(), 1, "handles of the old instance are not dropped in the new one");
+}
+
+/// Names, chunks and figures of a database that lie.
+#[test]
+fn a_database_that_lies_is_refused_or_cut() {
+    let database = |bodies: &[(&str, &str)]| {
+        let pair = devices();
+        pair.sandboxed_database(&sandbox_with(bodies))
+    };
+    let crossing = MAX_CROSSING_BYTES + 1;
+    let long = format!(
+        "(drop (memory.grow (i32.const 800)))
+         (i32.store8 (i32.const 2048) (i32.const 0))
+         (i32.store (i32.const 2056) (i32.const 65536))
+         (i32.store (i32.const 2060) (i32.const {crossing})) (i32.const 2048)"
+    );
+    let mut db = database(&[("database.list-trees", &long)]);
+    assert!(matches!(db.list_trees(), Err(Error::Interrupted { .. })));
+    assert_eq!(db.restarts(), 1);
+    assert!(db.list_trees().is_err() && db.checkpoint().is_ok());
+    // A name of two million bytes, and one that is not UTF-8.
+    let name = |length: i64, byte: i64| {
+        answered(&format!(
+            "(drop (memory.grow (i32.const 100)))
+             (i32.store8 (i32.const 65536) (i32.const {byte}))
+             (i32.store (i32.const 4096) (i32.const 65536))
+             (i32.store (i32.const 4100) (i32.const {length}))
+             (i32.store (i32.const 2056) (i32.const 4096))
+             (i32.store (i32.const 2060) (i32.const 1))"
+        ))
+    };
+    let names = database(&[("database.list-trees", &name(2 << 20, 0))]).list_trees();
+    assert_eq!(names.expect("is cut")[0].len(), holt_engine::limits::MAX_TREE_NAME_BYTES);
+    let odd = database(&[("database.list-trees", &name(1, 0xff))]).list_trees();
+    assert!(matches!(odd, Err(Error::Interrupted { .. })), "{odd:?}");
+    // A state of the journal whose anchors have no digest.
+    let state = database(&[]).journal_state();
+    assert!(matches!(state, Err(Error::InvalidArgument { what: "journal anchor", .. })));
 }
 
 #[test]

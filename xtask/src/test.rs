@@ -10,8 +10,15 @@ use crate::summary::{Suite, close, parse_cargo_test};
 use crate::{api, examples, tools, web};
 
 /// The packages whose tests run here, in order.
-const PACKAGES: &[&str] =
-    &["holt-engine", "holt-native-store", "holt", "holt-host", "holt-tests", "holt-xtask"];
+const PACKAGES: &[&str] = &[
+    "holt-engine",
+    "holt-native-store",
+    "holt-wire",
+    "holt",
+    "holt-host",
+    "holt-tests",
+    "holt-xtask",
+];
 
 /// What is left out of a normal build and tested all the same.
 const FEATURES: &[&str] = &["--features", "holt/serde,holt/metrics"];

@@ -11,6 +11,8 @@ mod bindings;
 mod convert;
 mod serve;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 use std::path::PathBuf;

@@ -5,14 +5,14 @@ pub mod guest;
 
 use std::sync::{Arc, OnceLock};
 
-use holt_engine::db::{Options, RangeEntry, Tree};
+use holt_engine::db::{DB, Options, RangeEntry, Tree};
 use holt_engine::device::{BlobStore, LogDevice, MemoryBlobStore, MemoryLog};
 use holt_engine::error::Result;
 use holt_engine::geometry::Geometry;
 use holt_engine::limits::MIN_FRAME_BYTES;
 use holt_host::api::{Change, ScanRequest, Store};
-use holt_host::native::NativeStore;
-use holt_host::sandbox::{Sandbox, SandboxConfig};
+use holt_host::native::{NativeDatabase, NativeStore};
+use holt_host::sandbox::{Sandbox, SandboxConfig, SandboxDatabase, SandboxStore};
 
 pub struct Pair {
     pub blobs: Arc<dyn BlobStore>,
@@ -28,16 +28,36 @@ pub fn devices() -> Pair {
 
 impl Pair {
     pub fn native(&self) -> NativeStore {
+        self.native_with(options())
+    }
+
+    pub fn native_with(&self, options: Options) -> NativeStore {
         let (blobs, log) = (Arc::clone(&self.blobs), Arc::clone(&self.log));
-        let tree = Tree::open_with_devices(blobs, Some(log), options());
+        let tree = Tree::open_with_devices(blobs, Some(log), options);
         NativeStore::new(tree.expect("opens natively"))
     }
 
-    pub fn sandboxed(&self) -> holt_host::sandbox::SandboxStore {
+    pub fn native_database(&self) -> NativeDatabase {
+        let (blobs, log) = (Arc::clone(&self.blobs), Arc::clone(&self.log));
+        let db = DB::open_with_devices(blobs, Some(log), options());
+        NativeDatabase::new(db.expect("opens natively"))
+    }
+
+    pub fn sandboxed_with(&self, options: Options) -> SandboxStore {
+        let (blobs, log) = (Arc::clone(&self.blobs), Arc::clone(&self.log));
+        sandbox().open(blobs, log, options).expect("opens in the sandbox")
+    }
+
+    pub fn sandboxed_database(&self, sandbox: &Sandbox) -> SandboxDatabase {
+        let (blobs, log) = (Arc::clone(&self.blobs), Arc::clone(&self.log));
+        sandbox.open_database(blobs, log, options()).expect("opens in the sandbox")
+    }
+
+    pub fn sandboxed(&self) -> SandboxStore {
         self.sandboxed_by(sandbox()).expect("opens in the sandbox")
     }
 
-    pub fn sandboxed_by(&self, sandbox: &Sandbox) -> Result<holt_host::sandbox::SandboxStore> {
+    pub fn sandboxed_by(&self, sandbox: &Sandbox) -> Result<SandboxStore> {
         sandbox.open(Arc::clone(&self.blobs), Arc::clone(&self.log), options())
     }
 }

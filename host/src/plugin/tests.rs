@@ -1,0 +1,223 @@
+//! The served store as a plugin that means harm would call it: every number and list at its
+//! edges, more handles than there may be, and what is left when a run ends.
+
+use std::sync::{Arc, Mutex};
+
+use holt_engine::db::Tree;
+use holt_engine::limits::{MAX_BATCH_OPS, MAX_KEY_BYTES, MAX_VALUE_BYTES};
+use holt_wire::limits::{MAX_GET_MANY, MAX_PACKED_BATCH_BYTES, MAX_PACKED_KEYS_BYTES};
+use wasmtime::component::Resource;
+
+use super::bindings::holt::metadata::store::{self as wit, Host, HostSnapshot, HostTree};
+use super::serve::{OpenTree, Served};
+use super::{MAX_OPEN_SNAPSHOTS, MAX_OPEN_TREES, SharedStore};
+use crate::api::{MAX_SNAPSHOTS, Reads, Store};
+use crate::native::NativeStore;
+use crate::sandbox::wit_types::{self as types, Change, Error};
+
+const OPTIONS: wit::Options = wit::Options {
+    cache_bytes: u64::MAX,
+    sync: true,
+    log_budget: 0,
+    auto_checkpoint: false,
+    read_only: false,
+    snapshot_bytes: 0,
+    feed_retention: u64::MAX,
+};
+
+fn shared() -> Arc<Mutex<NativeStore>> {
+    let mut store = NativeStore::new(Tree::memory().expect("opens"));
+    store.put(b"key", b"value").expect("puts");
+    Arc::new(Mutex::new(store))
+}
+
+fn served(store: &Arc<Mutex<NativeStore>>) -> (Served, u32) {
+    let shared: SharedStore = store.clone();
+    let mut served = Served::new(shared, 1_000_000, false);
+    let tree = served.open(OPTIONS).expect("no trap").expect("opens").rep();
+    (served, tree)
+}
+
+/// The handle again: each call takes one.
+fn handle(rep: u32) -> Resource<OpenTree> {
+    Resource::new_borrow(rep)
+}
+
+fn scan(prefix: &[u8]) -> types::ScanRequest {
+    types::ScanRequest {
+        prefix: prefix.into(),
+        start_after: None,
+        start_at: None,
+        end_before: None,
+        reverse: false,
+        delimiter: None,
+        keys_only: false,
+        max_entries: u32::MAX,
+        max_bytes: u32::MAX,
+        resume: None,
+    }
+}
+
+#[test]
+fn snapshots_are_bounded_and_end_with_the_run() {
+    let store = shared();
+    let (mut run, tree) = served(&store);
+    let mut held = Vec::new();
+    for _ in 0..MAX_OPEN_SNAPSHOTS {
+        held.push(run.snapshot(handle(tree), vec![]).expect("no trap").expect("fits"));
+    }
+    let refused = run.snapshot(handle(tree), vec![]).expect("no trap").expect_err("too many");
+    assert!(matches!(refused, Error::QuotaExceeded(types::Quota { limit: 16, .. })), "{refused:?}");
+    HostSnapshot::drop(&mut run, held.pop().expect("some")).expect("no trap");
+    assert!(run.snapshot(handle(tree), vec![]).expect("no trap").is_ok());
+    // The run ends with all its snapshots open: none of the store's own is left taken.
+    drop(run);
+    let mut store = store.lock().expect("not poisoned");
+    let all: Vec<_> = (0..MAX_SNAPSHOTS).map(|_| store.snapshot(b"")).collect();
+    assert!(all.iter().all(Result::is_ok));
+}
+
+#[test]
+fn a_snapshot_shows_its_moment_and_answers_within_its_prefix() {
+    let store = shared();
+    let (mut run, tree) = served(&store);
+    let snapshot = run.snapshot(handle(tree), b"k".to_vec()).expect("no trap").expect("fits");
+    let again = || Resource::new_borrow(snapshot.rep());
+    run.put(handle(tree), b"key".to_vec(), b"new".to_vec()).expect("no trap").expect("puts");
+    let found = HostSnapshot::get(&mut run, again(), b"key".to_vec()).expect("no trap");
+    assert_eq!(found.expect("reads").expect("is there").value, b"value");
+    let page = HostSnapshot::scan(&mut run, again(), scan(b"k")).expect("no trap").expect("scans");
+    assert!(page.items.len() == 1 && page.consistent && page.next.is_none());
+    let outside = HostSnapshot::get(&mut run, again(), b"other".to_vec()).expect("no trap");
+    assert!(matches!(outside, Err(Error::OutsideViewScope(_))), "{outside:?}");
+    let long = HostSnapshot::get(&mut run, again(), vec![b'k'; 1 << 20]).expect("no trap");
+    assert!(matches!(long, Err(Error::KeyTooLong(1_048_576))), "{long:?}");
+    assert_eq!(run.scope(again()).expect("no trap"), b"k");
+}
+
+#[test]
+fn trees_are_bounded() {
+    let store = shared();
+    let (mut run, _) = served(&store);
+    for _ in 1..MAX_OPEN_TREES {
+        run.open(OPTIONS).expect("no trap").expect("fits");
+    }
+    let refused = run.open(OPTIONS).expect("no trap").err().expect("too many");
+    assert!(matches!(refused, Error::QuotaExceeded(_)), "{refused:?}");
+}
+
+#[test]
+fn handles_that_were_never_given_out_end_the_run() {
+    let store = shared();
+    let (mut run, tree) = served(&store);
+    assert!(HostTree::get(&mut run, handle(tree + 1), vec![]).is_err());
+    assert!(HostSnapshot::get(&mut run, Resource::new_borrow(tree), vec![]).is_err());
+    assert!(HostTree::get(&mut run, handle(u32::MAX), vec![]).is_err());
+}
+
+#[test]
+fn lists_over_their_limits_are_refused_before_the_store_sees_them() {
+    let store = shared();
+    let (mut run, tree) = served(&store);
+    let before = store.lock().expect("not poisoned").last_lsn().expect("tells");
+    let at = || handle(tree);
+    let long = || vec![0; MAX_KEY_BYTES + 1];
+    let many = vec![Change::Delete(vec![]); MAX_BATCH_OPS + 1];
+    let records = vec![(vec![], vec![]); MAX_BATCH_OPS + 1];
+    let huge = vec![0; MAX_VALUE_BYTES + 1];
+    let refusals = [
+        run.commit(at(), many).expect("no trap").err(),
+        run.commit(at(), vec![Change::AssertPrefixEmpty(long())]).expect("no trap").err(),
+        run.commit(at(), vec![Change::Put((vec![], huge.clone()))]).expect("no trap").err(),
+        run.put_many(at(), records.clone()).expect("no trap").err(),
+        run.put_many_if_absent(at(), records).expect("no trap").err(),
+        run.put_many(at(), vec![(vec![], huge.clone())]).expect("no trap").err(),
+        run.put_many_if_absent(at(), vec![(long(), vec![])]).expect("no trap").err(),
+        run.insert(at(), vec![], huge.clone()).expect("no trap").err(),
+        run.put_if_absent(at(), long(), vec![]).expect("no trap").err(),
+        run.compare_and_put(at(), long(), 1, vec![]).expect("no trap").err(),
+        run.remove(at(), long()).expect("no trap").err(),
+        run.delete_if_version(at(), long(), 1).expect("no trap").err(),
+        run.rename_prefix(at(), long(), vec![], true).expect("no trap").err(),
+        run.rename_prefix(at(), vec![], long(), true).expect("no trap").err(),
+        run.delete_prefix(at(), long()).expect("no trap").err(),
+        run.commit_packed(at(), vec![0; MAX_PACKED_BATCH_BYTES + 1]).expect("no trap").err(),
+        run.get_many_packed(at(), vec![0; MAX_PACKED_KEYS_BYTES + 1]).expect("no trap").err(),
+        run.get_many(at(), vec![vec![]; MAX_GET_MANY + 1]).expect("no trap").err(),
+        run.snapshot(at(), long()).expect("no trap").err(),
+        run.scan(at(), scan(&long())).expect("no trap").err(),
+        run.scan(at(), types::ScanRequest { max_entries: 0, ..scan(b"") }).expect("no trap").err(),
+        run.scan(at(), types::ScanRequest { resume: Some(long()), ..scan(b"") })
+            .expect("no trap")
+            .err(),
+    ];
+    for (number, refused) in refusals.iter().enumerate() {
+        assert!(refused.is_some(), "call {number} was taken");
+    }
+    let store = store.lock().expect("not poisoned").last_lsn().expect("tells");
+    assert_eq!(store, before, "something was logged");
+}
+
+/// Every byte of a packed batch changed to every value: it is applied or refused, and the store
+/// answers afterwards.
+#[test]
+fn packed_bytes_that_are_damaged_are_refused_or_mean_something() {
+    let store = shared();
+    let (mut run, tree) = served(&store);
+    let batch = [&[2, 1, 0, 0, 0, b'a', 1, 0, 0, 0, b'b'][..], &[10, 1, 0, 0, 0, b'z']].concat();
+    for at in 0..batch.len() {
+        for value in 0..=u8::MAX {
+            let mut wrong = batch.clone();
+            wrong[at] = value;
+            let _ = run.commit_packed(handle(tree), wrong.clone()).expect("no trap");
+            let _ = run.get_many_packed(handle(tree), wrong.clone()).expect("no trap");
+            wrong.truncate(at);
+            let _ = run.commit_packed(handle(tree), wrong).expect("no trap");
+        }
+    }
+    assert!(run.put(handle(tree), b"k".to_vec(), vec![]).expect("no trap").is_ok());
+    assert!(store.lock().expect("not poisoned").get(b"k").expect("reads").is_some());
+}
+
+#[test]
+fn a_run_that_may_only_read_reads_everything_and_writes_nothing() {
+    let store = shared();
+    let mut run = Served::new(store.clone(), 1000, true);
+    let tree = run.open(OPTIONS).expect("no trap").expect("opens").rep();
+    let at = || handle(tree);
+    let key = || b"key".to_vec();
+    let writes = [
+        run.insert(at(), key(), vec![]).expect("no trap").err(),
+        run.put_if_absent(at(), key(), vec![]).expect("no trap").err(),
+        run.put_many(at(), vec![]).expect("no trap").err(),
+        run.put_many_if_absent(at(), vec![]).expect("no trap").err(),
+        run.compare_and_put(at(), key(), 1, vec![]).expect("no trap").err(),
+        run.remove(at(), key()).expect("no trap").err(),
+        run.delete_if_version(at(), key(), 1).expect("no trap").err(),
+        run.rename_prefix(at(), key(), vec![], true).expect("no trap").err(),
+        run.delete_prefix(at(), key()).expect("no trap").err(),
+        run.commit(at(), vec![Change::AssertAbsent(key())]).expect("no trap").err(),
+        run.commit_packed(at(), vec![]).expect("no trap").err(),
+        run.gc(at()).expect("no trap").err(),
+        run.vacuum(at()).expect("no trap").err(),
+    ];
+    assert!(writes.iter().all(|refused| matches!(refused, Some(Error::ReadOnly))), "{writes:?}");
+    assert!(!run.wrote());
+    assert!(run.contains_key(at(), key()).expect("no trap").expect("reads"));
+    assert_eq!(run.prefix_count(at(), vec![], 0).expect("no trap").expect("reads").count, 1);
+    assert!(run.snapshot(at(), vec![]).expect("no trap").is_ok());
+    assert!(run.last_lsn(at()).expect("no trap").is_ok());
+    assert!(run.changes_since(at(), 0).expect("no trap").is_err(), "no feed is kept");
+}
+
+#[test]
+fn calls_on_snapshots_are_counted() {
+    let store = shared();
+    let mut run = Served::new(store, 3, false);
+    let tree = run.open(OPTIONS).expect("no trap").expect("opens").rep();
+    let snapshot = run.snapshot(handle(tree), vec![]).expect("no trap").expect("fits").rep();
+    let again = || Resource::new_borrow(snapshot);
+    assert!(HostSnapshot::lsn(&mut run, again()).is_ok());
+    assert!(HostSnapshot::get(&mut run, again(), vec![]).is_err(), "the fourth call");
+    assert_eq!(run.calls(), 4);
+}
