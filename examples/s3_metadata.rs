@@ -187,6 +187,8 @@ fn list_all(bucket: &Bucket, ask: List) -> Result<Vec<String>> {
     let (mut found, mut token) = (Vec::new(), None::<Vec<u8>>);
     loop {
         let listed = bucket.list(&List { continuation_token: token.as_deref(), ..ask })?;
+        // An object has always a size and a tag.
+        assert!(listed.contents.iter().all(|object| object.size > 0 && !object.etag.is_empty()));
         let keys = listed.contents.into_iter().map(|object| object.key);
         let mut page: Vec<String> = keys.chain(listed.common_prefixes).collect();
         assert!(page.len() <= ask.max_keys.unwrap_or(MAX_KEYS));

@@ -4,13 +4,20 @@
 //! checkpoint, compaction of a frame), what a person should hear of is an event; single reads
 //! and writes are neither.
 
+/// What stands for a span where there are none.
+#[cfg(not(feature = "tracing"))]
+pub(crate) struct NoSpan;
+
 /// Opens a span that lasts until the value is dropped: a name, then fields.
 macro_rules! span {
     ($name:literal $(, $field:ident = $value:expr)* $(,)?) => {{
         #[cfg(feature = "tracing")]
         let span = tracing::info_span!(target: "holt", $name $(, $field = $value)*).entered();
         #[cfg(not(feature = "tracing"))]
-        let span = { $(let _ = &$value;)* };
+        let span = {
+            $(let _ = &$value;)*
+            crate::trace::NoSpan
+        };
         span
     }};
 }

@@ -434,6 +434,7 @@ fn prefixes_move_and_go_with_their_counts_and_keep_versions() {
     assert_eq!(tree.rename_prefix(b"src/", b"dst/", true), Ok(many as u64));
     assert_eq!(tree.stats().unwrap().log_records, records + 1);
     let check = |tree: &Tree| {
+        #[allow(clippy::needless_range_loop, reason = "the number is part of the key too")]
         for at in 0..many {
             let found = tree.get_record(&key("dst", at)).unwrap().unwrap();
             assert!(found.value == value(at) && found.version.as_u64() == versions[at]);

@@ -141,7 +141,7 @@ fn run(seed: u64, rounds: usize) {
                 reopened += 1;
                 compare(&db, &model, "reopened");
             }
-            _ => drop(dropped.iter().for_each(gone)),
+            _ => dropped.iter().for_each(gone),
         }
         if at % 200 == 0 {
             compare(&db, &model, "running");
