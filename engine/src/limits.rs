@@ -162,6 +162,9 @@ pub const MAX_FEED_CHANGES: usize = 65_536;
 /// Bytes of records after which a block of a checkpoint image is closed.
 pub const IMAGE_BLOCK_BYTES: usize = 256 << 10;
 
+/// Bytes of a checkpoint image read at a time.
+pub const IMAGE_READ_BYTES: usize = 64 << 10;
+
 /// Largest block of a checkpoint image: one record may be larger than a usual block.
 pub const MAX_IMAGE_BLOCK_BYTES: usize = IMAGE_BLOCK_BYTES + MAX_KEY_BYTES + MAX_VALUE_BYTES + 64;
 

@@ -11,7 +11,7 @@ use holt_engine::db::{Options, Tree};
 use holt_engine::device::{MemoryBlobStore, MemoryLog};
 use holt_engine::error::Result;
 use holt_engine::geometry::Geometry;
-use holt_host::api::{ScanRequest, Store};
+use holt_host::api::{Reads, ScanRequest, Store};
 use holt_host::native::NativeStore;
 use holt_host::sandbox::{Sandbox, SandboxConfig, SandboxStore};
 

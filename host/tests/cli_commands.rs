@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use cli_support::{Home, bare, run};
 use serde_json::{Value, json};
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 15] = [
     "import",
     "put",
     "get",
@@ -17,6 +17,8 @@ const COMMANDS: [&str; 13] = [
     "ls",
     "dump",
     "load",
+    "trees",
+    "watch",
     "stat",
     "check",
     "checkpoint",

@@ -6,7 +6,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use holt_engine::error::Error;
-use holt_host::api::{ScanRequest, Store};
+use holt_host::api::{Reads, ScanRequest, Store};
 use holt_host::sandbox::{MAX_CROSSING_BYTES, Sandbox, SandboxConfig, SandboxStore};
 use support::devices;
 use wit_component::StringEncoding;

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use holt_engine::error::Error;
-use holt_host::api::Store;
+use holt_host::api::{Reads, Store};
 use holt_host::plugin::{Plugin, PluginConfig, PluginRun, SharedStore};
 use support::{devices, dump};
 

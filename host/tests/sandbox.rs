@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use holt_engine::db::Options;
 use holt_engine::error::Error;
-use holt_host::api::{Change, ScanRequest, Store};
+use holt_host::api::{Change, Reads, ScanRequest, Store};
 use holt_host::sandbox::{Quotas, Sandbox, SandboxConfig, SandboxStore};
 use holt_native_store::{FileOptions, FileStore};
 use support::{devices, dump, pages, sandbox, script};
@@ -89,7 +89,7 @@ fn resume_continues_where_the_page_ended() {
         pages(&mut store, request).into_iter().map(|page| page.expect("scans").len()).collect();
     assert_eq!(sizes.iter().sum::<usize>(), 250);
     assert_eq!(sizes[..2], [100, 100]);
-    let found = store.get_many(&[b"001".to_vec(), b"none".to_vec()]).expect("gets");
+    let found = store.get_many(&[b"001", b"none"]).expect("gets");
     assert!(found[0].is_some() && found[1].is_none());
     assert!(store.maintain(16).is_ok());
 }

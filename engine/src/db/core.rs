@@ -67,6 +67,8 @@ pub(super) struct Core {
     /// Whether a change of many pages stopped half way: what is in memory is no state that ever
     /// was, so nothing is read from it.
     torn: bool,
+    /// Whether an image is on its way in, part by part.
+    pub installing: bool,
     /// Whether the batch at hand has an envelope of the journal.
     pub enveloped: bool,
     /// Where compaction goes on: a tree and a key in it.
@@ -121,6 +123,7 @@ impl Core {
             debt: 0,
             poison: None,
             torn: false,
+            installing: false,
             enveloped: false,
             compact_from: None,
         })
@@ -131,9 +134,21 @@ impl Core {
         if self.options.read_only {
             return Err(Error::ReadOnly);
         }
-        match &self.poison {
-            Some(cause) => Err(Error::Poisoned { cause: cause.clone() }),
-            None => Ok(()),
+        if let Some(cause) = &self.poison {
+            return Err(Error::Poisoned { cause: cause.clone() });
+        }
+        self.check_settled()
+    }
+
+    /// Fails while an image is on its way in, part by part: trees that it brings have no names
+    /// yet.
+    pub fn check_settled(&self) -> Result<()> {
+        match self.installing {
+            false => Ok(()),
+            true => {
+                let why = "an image is on its way in; finish it or drop it first";
+                Err(Error::InvalidArgument { what: "time for this call", why })
+            }
         }
     }
 

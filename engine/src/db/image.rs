@@ -15,13 +15,15 @@ use crate::codec::bytes::{Reader, Write};
 use crate::codec::checksum::{CRC32, crc32};
 use crate::error::{Error, Result};
 use crate::limits::{
-    IMAGE_BLOCK_BYTES, MAX_IMAGE_BLOCK_BYTES, MAX_KEY_BYTES, MAX_TREE_NAME_BYTES, MAX_VALUE_BYTES,
+    IMAGE_BLOCK_BYTES, IMAGE_READ_BYTES, MAX_IMAGE_BLOCK_BYTES, MAX_KEY_BYTES, MAX_TREE_NAME_BYTES,
+    MAX_VALUE_BYTES,
 };
 
 const MAGIC: [u8; 8] = *b"holt.img";
 const FORMAT: u32 = 1;
 const HEADER_BYTES: usize = 16;
 const BLOCK_HEAD_BYTES: usize = 5;
+const CRC_BYTES: usize = 4;
 
 const TREE: u8 = 1;
 const RECORDS: u8 = 2;
@@ -43,73 +45,75 @@ const fn damage(why: &'static str) -> Error {
     Error::InvalidImage { why }
 }
 
-/// Writes an image to a sink, block by block.
-pub(super) struct ImageWriter<'s> {
-    sink: &'s mut dyn FnMut(&[u8]) -> Result<()>,
+/// Writes an image, block by block, into a buffer that is taken from time to time.
+pub(super) struct ImageWriter {
+    out: Vec<u8>,
     block: Vec<u8>,
     summary: ImageSummary,
 }
 
-impl<'s> ImageWriter<'s> {
-    pub fn begin(sink: &'s mut dyn FnMut(&[u8]) -> Result<()>) -> Result<Self> {
-        let mut header = Vec::with_capacity(HEADER_BYTES);
-        header.extend_from_slice(&MAGIC);
-        header.put_u32(FORMAT);
-        header.put_u32(u32::from(CRC32));
-        sink(&header)?;
-        Ok(Self { sink, block: Vec::new(), summary: ImageSummary::default() })
+impl ImageWriter {
+    pub fn begin() -> Self {
+        let mut out = Vec::with_capacity(HEADER_BYTES);
+        out.extend_from_slice(&MAGIC);
+        out.put_u32(FORMAT);
+        out.put_u32(u32::from(CRC32));
+        Self { out, block: Vec::new(), summary: ImageSummary::default() }
+    }
+
+    /// What was written and not taken yet. Its reader clears what it takes.
+    pub fn written(&mut self) -> &mut Vec<u8> {
+        &mut self.out
     }
 
     /// The records that follow are of this tree.
-    pub fn tree(&mut self, name: &str) -> Result<()> {
-        self.flush()?;
+    pub fn tree(&mut self, name: &str) {
+        self.flush();
         let mut content = Vec::new();
         content.put_string(name.as_bytes());
         self.summary.trees += 1;
-        self.put(TREE, &content)
+        self.put(TREE, &content);
     }
 
-    pub fn record(&mut self, key: &[u8], version: u64, value: &[u8]) -> Result<()> {
+    pub fn record(&mut self, key: &[u8], version: u64, value: &[u8]) {
         if self.block.len() + key.len() + value.len() > IMAGE_BLOCK_BYTES {
-            self.flush()?;
+            self.flush();
         }
         self.block.put_string(key);
         self.block.put_u64(version);
         self.block.put_string(value);
         self.summary.records += 1;
         self.summary.max_version = self.summary.max_version.max(version);
-        Ok(())
     }
 
-    pub fn end(mut self) -> Result<ImageSummary> {
-        self.flush()?;
+    /// Nothing may be written after it.
+    pub fn end(&mut self) -> ImageSummary {
+        self.flush();
         let mut content = Vec::with_capacity(24);
         content.put_u64(self.summary.trees);
         content.put_u64(self.summary.records);
         content.put_u64(self.summary.max_version);
-        self.put(END, &content)?;
-        Ok(self.summary)
+        self.put(END, &content);
+        self.summary
     }
 
-    fn flush(&mut self) -> Result<()> {
+    fn flush(&mut self) {
         if self.block.is_empty() {
-            return Ok(());
+            return;
         }
         let mut block = core::mem::take(&mut self.block);
-        self.put(RECORDS, &block)?;
+        self.put(RECORDS, &block);
         block.clear();
         self.block = block;
-        Ok(())
     }
 
-    fn put(&mut self, kind: u8, content: &[u8]) -> Result<()> {
-        let mut head = Vec::with_capacity(BLOCK_HEAD_BYTES);
-        head.put_u8(kind);
-        head.put_u32(content.len() as u32);
-        let crc = crc32(crc32(0, &head), content);
-        (self.sink)(&head)?;
-        (self.sink)(content)?;
-        (self.sink)(&crc.to_le_bytes())
+    fn put(&mut self, kind: u8, content: &[u8]) {
+        let start = self.out.len();
+        self.out.put_u8(kind);
+        self.out.put_u32(content.len() as u32);
+        self.out.extend_from_slice(content);
+        let crc = crc32(0, &self.out[start..]);
+        self.out.put_u32(crc);
     }
 }
 
@@ -139,65 +143,95 @@ pub(super) fn read(
     source: &mut dyn FnMut(&mut [u8]) -> Result<usize>,
     target: &mut dyn ImageTarget,
 ) -> Result<ImageSummary> {
-    let mut header = [0; HEADER_BYTES];
-    fill(source, &mut header)?;
-    let mut fields = Reader::new(&header);
-    if fields.bytes(8) != Some(&MAGIC) {
-        return Err(damage("it does not begin as an image does"));
-    }
-    match (fields.u32(), fields.u32()) {
-        (Some(FORMAT), Some(crc)) if crc == u32::from(CRC32) => {}
-        (Some(found), _) if found > FORMAT => {
-            return Err(Error::UnsupportedFormat { found, supported: FORMAT });
-        }
-        _ => return Err(damage("unknown format or checksum algorithm")),
-    }
-    let mut state = State::default();
-    let mut block = Vec::new();
+    let mut reader = ImageReader::default();
+    let mut buf = alloc::vec![0; IMAGE_READ_BYTES];
     loop {
-        let kind = read_block(source, &mut block)?;
-        if state.block(kind, &block, target)? {
-            let mut more = [0];
-            return match source(&mut more)? {
-                0 => Ok(state.summary),
-                _ => Err(damage("bytes after the end")),
+        let count = source(&mut buf)?.min(buf.len());
+        if count == 0 {
+            return reader.end();
+        }
+        reader.take(&buf[..count], target)?;
+    }
+}
+
+/// Reads an image that comes in parts of any size. It holds at most one block.
+#[derive(Default)]
+pub(super) struct ImageReader {
+    /// Bytes of what is not whole yet: the header or a block.
+    part: Vec<u8>,
+    begun: bool,
+    ended: bool,
+    state: State,
+}
+
+impl ImageReader {
+    /// Takes the next bytes in and hands what is whole to `target`.
+    pub fn take(&mut self, bytes: &[u8], target: &mut dyn ImageTarget) -> Result<()> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            if self.ended {
+                return Err(damage("bytes after the end"));
+            }
+            let needed = self.needed()?;
+            let (now, later) = rest.split_at(rest.len().min(needed - self.part.len()));
+            self.part.extend_from_slice(now);
+            rest = later;
+            if self.part.len() == self.needed()? {
+                let part = core::mem::take(&mut self.part);
+                self.whole(&part, target)?;
+                self.part = part;
+                self.part.clear();
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes of the header or block at hand, as far as they are known: more than are there, or as
+    /// many if it is whole.
+    fn needed(&self) -> Result<usize> {
+        if !self.begun {
+            return Ok(HEADER_BYTES);
+        }
+        let Some(len) = self.part.get(1..BLOCK_HEAD_BYTES) else { return Ok(BLOCK_HEAD_BYTES) };
+        let len = Reader::new(len).u32().unwrap_or(u32::MAX) as usize;
+        match len <= MAX_IMAGE_BLOCK_BYTES {
+            true => Ok(BLOCK_HEAD_BYTES + len + CRC_BYTES),
+            false => Err(damage("a block of impossible length")),
+        }
+    }
+
+    /// Takes in the header, or a block.
+    fn whole(&mut self, part: &[u8], target: &mut dyn ImageTarget) -> Result<()> {
+        let mut fields = Reader::new(part);
+        if !self.begun {
+            self.begun = true;
+            if fields.bytes(8) != Some(&MAGIC) {
+                return Err(damage("it does not begin as an image does"));
+            }
+            return match (fields.u32(), fields.u32()) {
+                (Some(FORMAT), Some(crc)) if crc == u32::from(CRC32) => Ok(()),
+                (Some(found), _) if found > FORMAT => {
+                    Err(Error::UnsupportedFormat { found, supported: FORMAT })
+                }
+                _ => Err(damage("unknown format or checksum algorithm")),
             };
         }
-    }
-}
-
-fn fill(source: &mut dyn FnMut(&mut [u8]) -> Result<usize>, buf: &mut [u8]) -> Result<()> {
-    let mut done = 0;
-    while done < buf.len() {
-        match source(&mut buf[done..])? {
-            0 => return Err(damage("it is cut off")),
-            count => done += count.min(buf.len() - done),
+        let bad = || damage("the checksum of a block does not match");
+        let (block, crc) = part.split_last_chunk::<CRC_BYTES>().ok_or_else(bad)?;
+        let (head, content) = block.split_at_checked(BLOCK_HEAD_BYTES).ok_or_else(bad)?;
+        if u32::from_le_bytes(*crc) != crc32(0, block) {
+            return Err(bad());
         }
+        self.ended = self.state.block(head[0], content, target)?;
+        Ok(())
     }
-    Ok(())
-}
 
-fn read_block(
-    source: &mut dyn FnMut(&mut [u8]) -> Result<usize>,
-    block: &mut Vec<u8>,
-) -> Result<u8> {
-    let mut head = [0; BLOCK_HEAD_BYTES];
-    fill(source, &mut head)?;
-    let mut fields = Reader::new(&head);
-    let (Some(kind), Some(len)) = (fields.u8(), fields.u32()) else {
-        return Err(damage("a block without a head"));
-    };
-    if len as usize > MAX_IMAGE_BLOCK_BYTES {
-        return Err(damage("a block of impossible length"));
-    }
-    block.clear();
-    block.resize(len as usize, 0);
-    fill(source, block)?;
-    let mut crc = [0; 4];
-    fill(source, &mut crc)?;
-    match u32::from_le_bytes(crc) == crc32(crc32(0, &head), block) {
-        true => Ok(kind),
-        false => Err(damage("the checksum of a block does not match")),
+    /// The image must be whole.
+    pub fn end(self) -> Result<ImageSummary> {
+        match self.ended {
+            true => Ok(self.state.summary),
+            false => Err(damage("it is cut off")),
+        }
     }
 }
 
@@ -306,24 +340,17 @@ mod tests {
     use super::*;
 
     fn sample() -> CheckpointImage {
-        let mut bytes = Vec::new();
-        let mut sink = |part: &[u8]| {
-            bytes.extend_from_slice(part);
-            Ok(())
-        };
-        let mut writer = ImageWriter::begin(&mut sink).unwrap();
-        writer.tree("first").unwrap();
+        let mut writer = ImageWriter::begin();
+        writer.tree("first");
         for at in 0..50u8 {
-            writer
-                .record(&[at], u64::from(at) * 8, &alloc::vec![at; 3000 * usize::from(at)])
-                .unwrap();
+            writer.record(&[at], u64::from(at) * 8, &alloc::vec![at; 3000 * usize::from(at)]);
         }
-        writer.tree("empty").unwrap();
-        writer.tree("last").unwrap();
-        writer.record(b"", 7, b"").unwrap();
-        let summary = writer.end().unwrap();
+        writer.tree("empty");
+        writer.tree("last");
+        writer.record(b"", 7, b"");
+        let summary = writer.end();
         assert_eq!(summary, ImageSummary { trees: 3, records: 51, max_version: 49 * 8 });
-        CheckpointImage::from_bytes(bytes)
+        CheckpointImage::from_bytes(core::mem::take(writer.written()))
     }
 
     #[test]

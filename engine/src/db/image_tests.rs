@@ -95,3 +95,115 @@ fn an_image_that_cannot_go_in_changes_nothing() {
     assert!(to.verify().unwrap().is_clean());
     to.create_tree("alpha").unwrap().put(b"works", b"1").unwrap();
 }
+
+/// An image of a store in parts of `len` bytes.
+fn parts(db: &DB, len: usize) -> Vec<Vec<u8>> {
+    let mut export = db.begin_export().unwrap();
+    let mut parts = Vec::new();
+    loop {
+        let mut part = alloc::vec![0; len];
+        match export.read(&mut part).unwrap() {
+            0 => return parts,
+            count => parts.push(part[..count].into()),
+        }
+    }
+}
+
+#[test]
+fn parts_of_any_size_are_the_image_and_go_in_as_it() {
+    let from = filled();
+    let image = from.export_checkpoint().unwrap();
+    for len in [1, 9, 4096, 100_000, 10 << 20] {
+        let parts = parts(&from, len);
+        assert!(parts.concat() == image.as_bytes(), "parts of {len}");
+        let devices = devices();
+        let to = open(&devices);
+        let mut install = to.begin_install().unwrap();
+        for part in &parts {
+            install.write(part).unwrap();
+        }
+        assert_eq!(to.list_trees().unwrap(), [""; 0], "nothing before it is finished");
+        assert_eq!(install.finish().unwrap(), image.validate().unwrap());
+        drop((install, to));
+        let to = open(&devices);
+        let alpha = to.open_tree("alpha").unwrap();
+        assert!(records(&alpha) == records(&from.open_tree("alpha").unwrap()));
+        assert!(to.verify().unwrap().is_clean());
+    }
+}
+
+#[test]
+fn an_export_in_parts_shows_the_moment_it_began() {
+    let from = filled();
+    let image = from.export_checkpoint().unwrap();
+    let mut export = from.begin_export().unwrap();
+    let mut bytes = Vec::new();
+    let mut part = [0; 5000];
+    loop {
+        let count = export.read(&mut part).unwrap();
+        if count == 0 {
+            break;
+        }
+        bytes.extend_from_slice(&part[..count]);
+        let alpha = from.open_tree("alpha").unwrap();
+        alpha.put(b"new", &part).unwrap();
+        alpha.delete_prefix(b"dir3/").unwrap();
+    }
+    assert!(bytes == image.as_bytes());
+}
+
+#[test]
+fn nothing_else_is_written_while_parts_come_in_and_all_is_as_before_without_the_last() {
+    let image = filled().export_checkpoint().unwrap().into_bytes();
+    let devices = devices();
+    let to = open(&devices);
+    let own = to.create_tree("own").unwrap();
+    own.put(b"stays", b"1").unwrap();
+    for end in [0, 10, image.len() / 2, image.len() - 1, image.len()] {
+        let mut install = to.begin_install().unwrap();
+        install.write(&image[..end]).unwrap();
+        assert!(matches!(own.put(b"refused", b"2"), Err(Error::InvalidArgument { .. })));
+        assert!(matches!(to.checkpoint(), Err(Error::InvalidArgument { .. })));
+        assert!(matches!(to.verify(), Err(Error::InvalidArgument { .. })));
+        assert!(matches!(to.create_tree("new"), Err(Error::InvalidArgument { .. })));
+        assert!(to.begin_install().is_err(), "two at a time");
+        assert_eq!(own.get(b"stays").unwrap().as_deref(), Some(&b"1"[..]));
+        if end < image.len() && end % 2 == 0 {
+            assert!(matches!(install.finish(), Err(Error::InvalidImage { .. })));
+            assert!(matches!(install.write(b""), Err(Error::InvalidImage { .. })));
+        }
+        drop(install);
+        assert_eq!(to.list_trees().unwrap(), ["own"], "ended after {end} bytes");
+        assert!(to.verify().unwrap().is_clean());
+        own.put(b"taken", b"3").unwrap();
+        to.checkpoint().unwrap();
+    }
+    // A part that is refused gives the installation up at once.
+    let mut install = to.begin_install().unwrap();
+    let mut wrong = image.clone();
+    wrong[image.len() / 2] ^= 1;
+    assert!(matches!(install.write(&wrong), Err(Error::InvalidImage { .. })));
+    own.put(b"taken", b"4").unwrap();
+    assert!(matches!(install.finish(), Err(Error::InvalidImage { .. })));
+    drop((install, own, to));
+    let to = open(&devices);
+    assert_eq!(records(&to.open_tree("own").unwrap()).len(), 2);
+    assert!(to.verify().unwrap().is_clean());
+}
+
+#[test]
+fn a_crash_while_parts_come_in_leaves_what_was_published_before() {
+    let image = filled().export_checkpoint().unwrap().into_bytes();
+    let devices = devices();
+    let to = open(&devices);
+    to.create_tree("own").unwrap().put(b"stays", b"1").unwrap();
+    let mut install = to.begin_install().unwrap();
+    install.write(&image[..image.len() - 1]).unwrap();
+    // The process dies: nothing is given up, staged pages are forgotten.
+    core::mem::forget(install);
+    devices.0.discard().unwrap();
+    let to = open(&devices);
+    assert_eq!(to.list_trees().unwrap(), ["own"]);
+    assert_eq!(to.open_tree("own").unwrap().get(b"stays").unwrap().as_deref(), Some(&b"1"[..]));
+    assert!(to.verify().unwrap().is_clean());
+}

@@ -16,10 +16,10 @@ use super::snapshot::Moment;
 use super::view::View;
 use crate::error::{Error, Result};
 use crate::ids::{CATALOG_TREE, FEED_TREE, STANDALONE_TREE, TreeId};
-use crate::limits::{MAX_LSN, MAX_TREES};
+use crate::limits::{IMAGE_BLOCK_BYTES, MAX_LSN, MAX_TREES};
 
 /// The name that an image gives the tree without a name.
-const UNNAMED: &str = "";
+pub(super) const UNNAMED: &str = "";
 
 impl DB {
     /// All records of all trees, with their versions, as one image. It takes as much memory as
@@ -48,22 +48,33 @@ impl DB {
     ) -> Result<ImageSummary> {
         let (moment, names) =
             Moment::take_with(&self.shared, |core| Ok(core.catalog.names.clone()))?;
-        let mut writer = ImageWriter::begin(sink)?;
+        let mut writer = ImageWriter::begin();
+        let mut send = |writer: &mut ImageWriter, least: usize| match writer.written() {
+            written if written.len() >= least => {
+                sink(written)?;
+                written.clear();
+                Ok(())
+            }
+            _ => Ok(()),
+        };
         let unnamed = (String::from(UNNAMED), STANDALONE_TREE);
         for (name, tree) in core::iter::once(unnamed).chain(names) {
             let view = View::new(moment.clone(), tree, b"");
             if name == UNNAMED && view.is_prefix_empty(b"")? {
                 continue;
             }
-            writer.tree(&name)?;
+            writer.tree(&name);
             view.range().visit(usize::MAX, |entry| match entry {
                 RangeEntryRef::Key { key, value, version } => {
-                    writer.record(key, version.as_u64(), value)
+                    writer.record(key, version.as_u64(), value);
+                    send(&mut writer, IMAGE_BLOCK_BYTES)
                 }
                 RangeEntryRef::CommonPrefix(_) => Ok(()),
             })?;
         }
-        writer.end()
+        let summary = writer.end();
+        send(&mut writer, 0)?;
+        Ok(summary)
     }
 
     /// Puts the trees of an image into this store: all of them, or nothing. Their names must be
@@ -97,8 +108,7 @@ impl DB {
         source: &mut dyn FnMut(&mut [u8]) -> Result<usize>,
     ) -> Result<ImageSummary> {
         let mut core = self.shared.core.write();
-        core.check_journal()?;
-        core.settle_log()?;
+        prepare(&mut core)?;
         let mut installation = Installation { core: &mut core, trees: Vec::new() };
         let read = image::read(source, &mut installation);
         let trees = installation.trees;
@@ -107,21 +117,23 @@ impl DB {
             Ok(summary)
         });
         if finished.is_err() {
-            let undone = undo(&mut core, &trees);
-            if undone.is_err() {
-                core.tear();
-            }
-            core.guard(undone)?;
+            give_up(&mut core, &trees)?;
         }
         finished
     }
 }
 
+/// What comes before an installation.
+pub(super) fn prepare(core: &mut Core) -> Result<()> {
+    core.check_journal()?;
+    core.settle_log()
+}
+
 /// An image on its way in.
-struct Installation<'a> {
-    core: &'a mut Core,
+pub(super) struct Installation<'a> {
+    pub core: &'a mut Core,
     /// The trees so far.
-    trees: Vec<(String, TreeId)>,
+    pub trees: Vec<(String, TreeId)>,
 }
 
 impl ImageTarget for Installation<'_> {
@@ -168,7 +180,11 @@ fn put(core: &mut Core, tree: TreeId, key: &[u8], value: &[u8], version: u64) ->
 }
 
 /// Names the trees and publishes everything.
-fn finish(core: &mut Core, trees: &[(String, TreeId)], summary: ImageSummary) -> Result<()> {
+pub(super) fn finish(
+    core: &mut Core,
+    trees: &[(String, TreeId)],
+    summary: ImageSummary,
+) -> Result<()> {
     let version = core.last_lsn();
     if !core.forest.roots.contains_key(&CATALOG_TREE) {
         core.forest.create_tree(CATALOG_TREE)?;
@@ -188,6 +204,16 @@ fn finish(core: &mut Core, trees: &[(String, TreeId)], summary: ImageSummary) ->
         core.catalog.names.insert(name.clone(), *tree);
     }
     Ok(())
+}
+
+/// Removes what an installation that failed left; if that fails too, the store is not usable
+/// before it is opened again.
+pub(super) fn give_up(core: &mut Core, trees: &[(String, TreeId)]) -> Result<()> {
+    let undone = undo(core, trees);
+    if undone.is_err() {
+        core.tear();
+    }
+    core.guard(undone)
 }
 
 /// Removes what an installation that failed left.

@@ -25,6 +25,7 @@ pub(super) struct Survey {
 
 /// Checks everything that is published or in memory.
 pub(super) fn run(core: &mut Core, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport> {
+    core.check_settled()?;
     let Survey { mut report, orphans } = survey(core, progress)?;
     let room = MAX_DAMAGE_REPORTED.saturating_sub(report.damage.len());
     let why = "published, but nothing leads to it";

@@ -33,6 +33,11 @@ impl View {
         &self.scope
     }
 
+    /// The number of its moment: later ones of the same opening have higher ones.
+    pub fn epoch(&self) -> u64 {
+        self.moment.epoch()
+    }
+
     /// Every change below this position of the log is in the view, and no other.
     pub fn lsn(&self) -> Lsn {
         self.moment.lsn()
@@ -172,11 +177,6 @@ pub struct Snapshot {
 impl Snapshot {
     pub(super) fn new(view: View) -> Self {
         Self { view }
-    }
-
-    /// The number of the snapshot: later ones of the same opening have higher ones.
-    pub fn epoch(&self) -> u64 {
-        self.view.moment.epoch()
     }
 
     /// The snapshot as a view.

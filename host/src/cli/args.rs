@@ -45,6 +45,7 @@ Examples:
   holt --store /var/tmp/usr ls bin/            list one level
   holt put --store ./s color blue              options may stand anywhere
   HOLT_STORE=./s holt get color                the store may come from the environment
+  holt --store ./s --tree users put ann 1      one of several named trees of a store
   holt --store ./s --engine sandbox dump       the same store in the sandboxed engine
   holt help ls                                 more about one command
 
@@ -83,6 +84,15 @@ pub struct Arguments {
     #[arg(default_value_t = DEFAULT_WAIT_SECONDS)]
     #[arg(value_parser = clap::value_parser!(u32).range(..=i64::from(MAX_WAIT_SECONDS)))]
     pub wait: u32,
+
+    /// Tree of the store, by name; without it, the one that has none
+    #[arg(help_heading = GLOBAL, long, global = true, value_name = "NAME")]
+    pub tree: Option<String>,
+
+    /// Bytes of committed changes to keep for `watch`; every command that writes must say so
+    #[arg(help_heading = GLOBAL, long, global = true, env = "HOLT_FEED", value_name = "BYTES")]
+    #[arg(default_value_t = 0, hide_default_value = true)]
+    pub feed: u64,
 
     /// Print JSON, one object a line
     #[arg(help_heading = GLOBAL, long, global = true)]

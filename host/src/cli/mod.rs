@@ -46,6 +46,10 @@ pub struct Context {
     pub engine: EngineChoice,
     /// How long to wait for a store that is in use.
     pub wait: Duration,
+    /// The tree, if it has a name.
+    pub tree: Option<String>,
+    /// Bytes of committed changes to keep.
+    pub feed: u64,
 }
 
 /// Runs the command line and returns the code to exit with.
@@ -62,6 +66,8 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
                 store: parsed.store.filter(|dir| !dir.as_os_str().is_empty()),
                 engine: parsed.engine,
                 wait: Duration::from_secs(parsed.wait.into()),
+                tree: parsed.tree,
+                feed: parsed.feed,
             };
             let result = commands::run(&parsed.command, &mut context);
             out = context.out;

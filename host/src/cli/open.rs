@@ -5,11 +5,11 @@
 
 use std::path::PathBuf;
 
-use holt_engine::db::{Options, Tree};
+use holt_engine::db::{DB, Options, Tree};
 use holt_engine::error::Error;
-use holt_host::api::Store;
-use holt_host::native::NativeStore;
-use holt_host::sandbox::{SandboxConfig, SandboxStore};
+use holt_host::api::{Database, Store};
+use holt_host::native::{NativeDatabase, NativeStore};
+use holt_host::sandbox::{Sandbox, SandboxConfig, SandboxStore};
 use holt_native_store::{FileMode, FileOptions, FileStore};
 
 use super::Context;
@@ -42,8 +42,80 @@ pub struct Opened {
 /// Lists the engines that may be used, if set: `sandbox` keeps the linked-in one out.
 pub const ENGINES_VARIABLE: &str = "HOLT_ENGINES";
 
-/// Opens the store that the command line names.
+/// Opens the tree that the command line names.
 pub fn open(context: &Context, access: Access) -> Result<Opened, Failure> {
+    let (files, dir) = open_files(context, access)?;
+    let created = files.created();
+    let options = options(context, access);
+    let store: Box<dyn Store> = match (&context.tree, context.engine) {
+        (Some(name), _) => named(&mut *database(context, files, options)?, name, access)?,
+        (None, EngineChoice::Native) => {
+            let tree = Tree::open_with_devices(files.blobs, Some(files.log), options)?;
+            Box::new(NativeStore::new(tree))
+        }
+        (None, EngineChoice::Sandbox) => {
+            Box::new(SandboxStore::open(files.blobs, files.log, options, sandbox())?)
+        }
+    };
+    if created {
+        say(format_args!("created a store in {}", dir.display()));
+    }
+    Ok(Opened { store, dir, created })
+}
+
+/// Opens the store that the command line names as one of named trees.
+pub fn open_database(context: &Context, access: Access) -> Result<Box<dyn Database>, Failure> {
+    let (files, _) = open_files(context, access)?;
+    database(context, files, options(context, access))
+}
+
+fn options(context: &Context, access: Access) -> Options {
+    Options {
+        read_only: access == Access::Read,
+        feed_retention: context.feed,
+        ..Options::default()
+    }
+}
+
+fn sandbox() -> SandboxConfig {
+    SandboxConfig { compile_cache: codecache::directory(), ..SandboxConfig::default() }
+}
+
+fn database(
+    context: &Context,
+    files: FileStore,
+    options: Options,
+) -> Result<Box<dyn Database>, Failure> {
+    Ok(match context.engine {
+        EngineChoice::Native => {
+            let db = DB::open_with_devices(files.blobs, Some(files.log), options)?;
+            Box::new(NativeDatabase::new(db))
+        }
+        EngineChoice::Sandbox => {
+            Box::new(Sandbox::new(sandbox())?.open_database(files.blobs, files.log, options)?)
+        }
+    })
+}
+
+fn named(
+    database: &mut dyn Database,
+    name: &str,
+    access: Access,
+) -> Result<Box<dyn Store>, Failure> {
+    let found = match access {
+        Access::Create => database.open_or_create_tree(name),
+        Access::Read | Access::Write => database.open_tree(name),
+    };
+    match found {
+        Err(Error::TreeNotFound { name }) => Err(Failure::Missing(format!(
+            "there is no tree {name}; `holt trees` lists them, put, load and import create one"
+        ))),
+        Err(other) => Err(other.into()),
+        Ok(store) => Ok(store),
+    }
+}
+
+fn open_files(context: &Context, access: Access) -> Result<(FileStore, PathBuf), Failure> {
     let dir = context.store.clone().ok_or_else(|| {
         Failure::Usage("no store given; pass --store DIR or set HOLT_STORE".into())
     })?;
@@ -65,23 +137,7 @@ pub fn open(context: &Context, access: Access) -> Result<Opened, Failure> {
         )),
         other => other.into(),
     })?;
-    let created = files.created();
-    let options = Options { read_only: access == Access::Read, ..Options::default() };
-    let store: Box<dyn Store> = match context.engine {
-        EngineChoice::Native => {
-            let tree = Tree::open_with_devices(files.blobs, Some(files.log), options)?;
-            Box::new(NativeStore::new(tree))
-        }
-        EngineChoice::Sandbox => {
-            let config =
-                SandboxConfig { compile_cache: codecache::directory(), ..SandboxConfig::default() };
-            Box::new(SandboxStore::open(files.blobs, files.log, options, config)?)
-        }
-    };
-    if created {
-        say(format_args!("created a store in {}", dir.display()));
-    }
-    Ok(Opened { store, dir, created })
+    Ok((files, dir))
 }
 
 fn require_enabled(engine: EngineChoice) -> Result<(), Failure> {

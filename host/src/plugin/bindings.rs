@@ -8,5 +8,6 @@ wasmtime::component::bindgen!({
     with: {
         "holt:metadata/types": crate::sandbox::wit_types,
         "holt:metadata/store.tree": crate::plugin::serve::OpenTree,
+        "holt:metadata/store.snapshot": crate::plugin::snapshot::OpenSnapshot,
     },
 });

@@ -10,6 +10,7 @@
 mod bindings;
 mod convert;
 mod serve;
+mod snapshot;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -31,6 +32,9 @@ pub const DEFAULT_STORE_CALLS: u64 = 100_000_000;
 
 /// Trees that a plugin may hold open at a time.
 pub const MAX_OPEN_TREES: usize = 64;
+
+/// Snapshots that a plugin may hold open at a time.
+pub const MAX_OPEN_SNAPSHOTS: usize = 16;
 
 /// Bytes of all arguments of one run.
 pub const MAX_ARGUMENT_BYTES: usize = 1 << 20;

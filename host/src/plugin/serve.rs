@@ -2,45 +2,57 @@
 
 use std::sync::{MutexGuard, PoisonError};
 
-use holt_engine::db::{RangeEntry, Record};
+use holt_engine::db::PutOutcome;
 use holt_engine::error::{Error, Result};
-use holt_engine::limits::{
-    MAX_BATCH_OPS, MAX_KEY_BYTES, MAX_SCAN_BYTES, MAX_SCAN_ENTRIES, MAX_VALUE_BYTES,
-};
-use holt_wire::changes::{self, ChangeRef};
-use holt_wire::limits::{MAX_GET_MANY, MAX_GET_MANY_BYTES, MAX_PACKED_BATCH_BYTES};
-use holt_wire::page as packed_page;
+use holt_engine::ids::RecordVersion;
+use holt_engine::limits::MAX_BATCH_OPS;
+use holt_wire::changes::{self, check_key, check_value};
+use holt_wire::{feed, many, page as packed_page};
 use wasmtime::component::{Resource, ResourceTable};
 
 use super::bindings::holt::metadata::store as wit;
-use super::convert::{report_to_wit, stats_to_wit};
-use super::{MAX_OPEN_TREES, SharedStore};
-use crate::api::{Change, ScanRequest, Store};
-use crate::sandbox::{Stopped, error_to_wit, wit_types as types};
+use super::convert::{report_to_wit, stats_to_wit, vacuum_to_wit};
+use super::snapshot::OpenSnapshot;
+use super::{MAX_OPEN_SNAPSHOTS, MAX_OPEN_TREES, SharedStore};
+use crate::api::{Change, Store};
+use crate::sandbox::{
+    Stopped, changes_from_wit, count_to_wit, entry_to_wit, error_to_wit, feed_to_wit, page_to_wit,
+    scan_from_wit, versioned, wit_types as types,
+};
 
 /// A tree that the plugin holds open.
 pub struct OpenTree {
     read_only: bool,
 }
 
-/// One run's view of the store.
+/// One run's view of the store. What it has open is closed with it.
 pub(super) struct Served {
     store: SharedStore,
-    trees: ResourceTable,
+    pub(super) open: ResourceTable,
     open_trees: usize,
+    pub(super) open_snapshots: usize,
     read_only: bool,
     calls: u64,
     calls_left: u64,
     wrote: bool,
 }
 
-type Answer<T> = wasmtime::Result<Result<T, types::Error>>;
+pub(super) type Answer<T> = wasmtime::Result<Result<T, types::Error>>;
 type Handle = Resource<OpenTree>;
+type Records = Vec<(Vec<u8>, Vec<u8>)>;
 
 impl Served {
     pub(super) fn new(store: SharedStore, calls: u64, read_only: bool) -> Self {
-        let (trees, calls_left) = (ResourceTable::new(), calls);
-        Self { store, trees, open_trees: 0, read_only, calls: 0, calls_left, wrote: false }
+        Self {
+            store,
+            open: ResourceTable::new(),
+            open_trees: 0,
+            open_snapshots: 0,
+            read_only,
+            calls: 0,
+            calls_left: calls,
+            wrote: false,
+        }
     }
 
     pub(super) fn calls(&self) -> u64 {
@@ -51,7 +63,7 @@ impl Served {
         self.wrote
     }
 
-    fn count(&mut self) -> wasmtime::Result<()> {
+    pub(super) fn count(&mut self) -> wasmtime::Result<()> {
         self.calls += 1;
         let Some(left) = self.calls_left.checked_sub(1) else {
             let why = "it used up its calls to the store (store_calls)";
@@ -68,7 +80,7 @@ impl Served {
         act: impl FnOnce(&mut dyn Store) -> Result<T>,
     ) -> Answer<T> {
         self.count()?;
-        self.trees.get(tree)?;
+        self.open.get(tree)?;
         Ok(act(&mut *lock(&self.store)).map_err(error_to_wit))
     }
 
@@ -79,7 +91,7 @@ impl Served {
         act: impl FnOnce(&mut dyn Store) -> Result<T>,
     ) -> Answer<T> {
         self.count()?;
-        if self.trees.get(tree)?.read_only {
+        if self.open.get(tree)?.read_only {
             return Ok(Err(types::Error::ReadOnly));
         }
         self.wrote = true;
@@ -93,113 +105,32 @@ fn lock(store: &SharedStore) -> MutexGuard<'_, dyn Store + Send + 'static> {
     store.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn check_key(key: &[u8]) -> Result<()> {
-    match key.len() {
-        0..=MAX_KEY_BYTES => Ok(()),
-        len => Err(Error::KeyTooLong { len }),
+fn check_record(key: &[u8], value: &[u8]) -> Result<()> {
+    check_key(key)?;
+    check_value(value)
+}
+
+/// Records of the plugin, lent to the store.
+fn lent(records: &Records) -> Result<Vec<(&[u8], &[u8])>> {
+    if records.len() > MAX_BATCH_OPS {
+        return Err(Error::BatchTooLarge { len: records.len() });
     }
+    let lend = |(key, value): &'_ (Vec<u8>, Vec<u8>)| check_record(key, value);
+    records.iter().try_for_each(lend)?;
+    Ok(records.iter().map(|(key, value)| (key.as_slice(), value.as_slice())).collect())
 }
 
-fn check_value(value: &[u8]) -> Result<()> {
-    match value.len() {
-        0..=MAX_VALUE_BYTES => Ok(()),
-        len => Err(Error::ValueTooLong { len }),
-    }
-}
-
-fn versioned(record: Record) -> types::Versioned {
-    types::Versioned { value: record.value, version: record.version.as_u64() }
-}
-
-fn scan_of(request: types::ScanRequest) -> Result<ScanRequest> {
-    check_key(&request.prefix)?;
-    let start_after = match &request.resume {
-        Some(token) => Some(packed_page::resume_after(token)?.to_vec()),
-        None => request.start_after,
-    };
-    check_key(start_after.as_deref().unwrap_or_default())?;
-    Ok(ScanRequest {
-        prefix: request.prefix,
-        start_after,
-        delimiter: request.delimiter,
-        keys_only: request.keys_only,
-        max_entries: (request.max_entries as usize).min(MAX_SCAN_ENTRIES),
-        max_bytes: (request.max_bytes as usize).min(MAX_SCAN_BYTES),
-    })
-}
-
-fn item_of(entry: RangeEntry) -> Result<types::Item> {
-    match entry {
-        RangeEntry::Key { key, value, version } => {
-            Ok(types::Item::Entry(types::Entry { key, value, version: version.as_u64() }))
-        }
-        RangeEntry::CommonPrefix(prefix) => Ok(types::Item::CommonPrefix(prefix)),
-        _ => Err(Error::InvalidArgument { what: "scan", why: "found an unknown entry" }),
-    }
-}
-
-fn typed_changes(list: Vec<types::Change>) -> Result<Vec<Change>> {
-    if list.len() > MAX_BATCH_OPS {
-        return Err(Error::BatchTooLarge { len: list.len() });
-    }
-    let change = |change| match change {
-        types::Change::Put((key, value)) => {
-            check_key(&key)?;
-            check_value(&value)?;
-            Ok(Change::Put { key, value })
-        }
-        types::Change::Delete(key) => {
-            check_key(&key)?;
-            Ok(Change::Delete { key })
-        }
-    };
-    list.into_iter().map(change).collect()
-}
-
-fn unpacked_changes(packed: &[u8]) -> Result<Vec<Change>> {
-    if packed.len() > MAX_PACKED_BATCH_BYTES {
-        let (bytes, maximum) = (packed.len(), MAX_PACKED_BATCH_BYTES);
-        return Err(Error::WalRecordTooLarge { bytes, maximum });
-    }
+fn unpacked(packed: &[u8]) -> Result<Vec<Change>> {
     let mut list = Vec::new();
-    changes::for_each(packed, |change| {
-        list.push(match change {
-            ChangeRef::Put { key, value } => {
-                Change::Put { key: key.to_vec(), value: value.to_vec() }
-            }
-            ChangeRef::Delete { key } => Change::Delete { key: key.to_vec() },
-        });
-    })?;
-    for change in &list {
-        match change {
-            Change::Put { key, value } => check_key(key).and_then(|()| check_value(value))?,
-            Change::Delete { key } => check_key(key)?,
-        }
-    }
+    changes::for_each(packed, |change| list.push(change.to_owned()))?;
     Ok(list)
-}
-
-fn get_many(store: &mut dyn Store, keys: &[Vec<u8>]) -> Result<Vec<Option<types::Versioned>>> {
-    if keys.len() > MAX_GET_MANY {
-        return Err(Error::InvalidArgument { what: "keys", why: "65536 at most; split them" });
-    }
-    let (mut found, mut bytes) = (Vec::new(), 0);
-    for key in keys {
-        check_key(key)?;
-        let record = store.get(key)?;
-        bytes += record.as_ref().map_or(0, |record| record.value.len());
-        found.push(record.map(versioned));
-        if bytes >= MAX_GET_MANY_BYTES {
-            break;
-        }
-    }
-    Ok(found)
 }
 
 impl types::Host for Served {}
 
 impl wit::Host for Served {
-    /// Sizes and durability are the host's business; `read-only` is honoured.
+    /// Sizes, durability, snapshots and the feed are the host's business; `read-only` is
+    /// honoured.
     fn open(&mut self, options: wit::Options) -> Answer<Handle> {
         self.count()?;
         if self.open_trees >= MAX_OPEN_TREES {
@@ -207,7 +138,7 @@ impl wit::Host for Served {
             return Ok(Err(error_to_wit(Error::QuotaExceeded { what: "open trees", limit })));
         }
         let read_only = self.read_only || options.read_only;
-        let handle = self.trees.push(OpenTree { read_only })?;
+        let handle = self.open.push(OpenTree { read_only })?;
         self.open_trees += 1;
         Ok(Ok(handle))
     }
@@ -226,14 +157,97 @@ impl wit::HostTree for Served {
         tree: Handle,
         keys: Vec<Vec<u8>>,
     ) -> Answer<Vec<Option<types::Versioned>>> {
-        self.read(&tree, |store| get_many(store, &keys))
+        self.read(&tree, |store| {
+            many::check_keys(&keys)?;
+            let keys: Vec<&[u8]> = keys.iter().map(Vec::as_slice).collect();
+            let found = store.get_many(&keys)?;
+            Ok(found.into_iter().map(|record| record.map(versioned)).collect())
+        })
+    }
+
+    fn get_many_packed(&mut self, tree: Handle, keys: Vec<u8>) -> Answer<Vec<u8>> {
+        self.read(&tree, |store| many::encode_found(&store.get_many(&many::decode_keys(&keys)?)?))
+    }
+
+    fn get_version(&mut self, tree: Handle, key: Vec<u8>) -> Answer<Option<u64>> {
+        self.read(&tree, |store| {
+            check_key(&key)?;
+            Ok(store.get_version(&key)?.map(RecordVersion::as_u64))
+        })
+    }
+
+    fn contains_key(&mut self, tree: Handle, key: Vec<u8>) -> Answer<bool> {
+        self.read(&tree, |store| {
+            check_key(&key)?;
+            store.contains_key(&key)
+        })
+    }
+
+    fn longest_prefix(&mut self, tree: Handle, query: Vec<u8>) -> Answer<Option<types::Entry>> {
+        self.read(&tree, |store| Ok(store.longest_prefix(&query)?.map(entry_to_wit)))
+    }
+
+    fn is_prefix_empty(&mut self, tree: Handle, prefix: Vec<u8>) -> Answer<bool> {
+        self.read(&tree, |store| {
+            check_key(&prefix)?;
+            store.is_prefix_empty(&prefix)
+        })
+    }
+
+    fn prefix_count(
+        &mut self,
+        tree: Handle,
+        prefix: Vec<u8>,
+        limit: u64,
+    ) -> Answer<types::PrefixCount> {
+        self.read(&tree, |store| {
+            check_key(&prefix)?;
+            store.prefix_count(&prefix, limit).map(count_to_wit)
+        })
     }
 
     fn put(&mut self, tree: Handle, key: Vec<u8>, value: Vec<u8>) -> Answer<()> {
         self.write(&tree, |store| {
-            check_key(&key)?;
-            check_value(&value)?;
+            check_record(&key, &value)?;
             store.put(&key, &value)
+        })
+    }
+
+    fn insert(&mut self, tree: Handle, key: Vec<u8>, value: Vec<u8>) -> Answer<Option<Vec<u8>>> {
+        self.write(&tree, |store| {
+            check_record(&key, &value)?;
+            store.insert(&key, &value)
+        })
+    }
+
+    fn put_if_absent(&mut self, tree: Handle, key: Vec<u8>, value: Vec<u8>) -> Answer<bool> {
+        self.write(&tree, |store| {
+            check_record(&key, &value)?;
+            store.put_if_absent(&key, &value)
+        })
+    }
+
+    fn put_many(&mut self, tree: Handle, records: Records) -> Answer<()> {
+        self.write(&tree, |store| store.put_many(&lent(&records)?))
+    }
+
+    fn put_many_if_absent(&mut self, tree: Handle, records: Records) -> Answer<Vec<bool>> {
+        self.write(&tree, |store| {
+            let outcomes = store.put_many_if_absent(&lent(&records)?)?;
+            Ok(outcomes.into_iter().map(|outcome| outcome == PutOutcome::Created).collect())
+        })
+    }
+
+    fn compare_and_put(
+        &mut self,
+        tree: Handle,
+        key: Vec<u8>,
+        expected: u64,
+        value: Vec<u8>,
+    ) -> Answer<bool> {
+        self.write(&tree, |store| {
+            check_record(&key, &value)?;
+            store.compare_and_put(&key, RecordVersion::from_raw(expected), &value)
         })
     }
 
@@ -241,6 +255,20 @@ impl wit::HostTree for Served {
         self.write(&tree, |store| {
             check_key(&key)?;
             store.delete(&key)
+        })
+    }
+
+    fn remove(&mut self, tree: Handle, key: Vec<u8>) -> Answer<Option<Vec<u8>>> {
+        self.write(&tree, |store| {
+            check_key(&key)?;
+            store.remove(&key)
+        })
+    }
+
+    fn delete_if_version(&mut self, tree: Handle, key: Vec<u8>, expected: u64) -> Answer<bool> {
+        self.write(&tree, |store| {
+            check_key(&key)?;
+            store.delete_if_version(&key, RecordVersion::from_raw(expected))
         })
     }
 
@@ -258,24 +286,72 @@ impl wit::HostTree for Served {
         })
     }
 
-    fn commit(&mut self, tree: Handle, list: Vec<types::Change>) -> Answer<()> {
-        self.write(&tree, |store| store.commit(&typed_changes(list)?))
-    }
-
-    fn commit_packed(&mut self, tree: Handle, packed: Vec<u8>) -> Answer<()> {
-        self.write(&tree, |store| store.commit(&unpacked_changes(&packed)?))
-    }
-
-    fn scan(&mut self, tree: Handle, request: types::ScanRequest) -> Answer<types::Page> {
-        self.read(&tree, |store| {
-            let page = store.scan(&scan_of(request)?)?;
-            let items = page.entries.into_iter().map(item_of).collect::<Result<_>>()?;
-            Ok(types::Page { items, next: page.next.as_deref().map(packed_page::token) })
+    fn rename_prefix(
+        &mut self,
+        tree: Handle,
+        source: Vec<u8>,
+        destination: Vec<u8>,
+        force: bool,
+    ) -> Answer<u64> {
+        self.write(&tree, |store| {
+            check_key(&source)?;
+            check_key(&destination)?;
+            store.rename_prefix(&source, &destination, force)
         })
     }
 
+    fn delete_prefix(&mut self, tree: Handle, prefix: Vec<u8>) -> Answer<u64> {
+        self.write(&tree, |store| {
+            check_key(&prefix)?;
+            store.delete_prefix(&prefix)
+        })
+    }
+
+    fn commit(&mut self, tree: Handle, list: Vec<types::Change>) -> Answer<bool> {
+        self.write(&tree, |store| store.commit(&changes_from_wit(list)?))
+    }
+
+    fn commit_packed(&mut self, tree: Handle, packed: Vec<u8>) -> Answer<bool> {
+        self.write(&tree, |store| store.commit(&unpacked(&packed)?))
+    }
+
+    fn scan(&mut self, tree: Handle, request: types::ScanRequest) -> Answer<types::Page> {
+        self.read(&tree, |store| page_to_wit(store.scan(&scan_from_wit(request))?))
+    }
+
     fn scan_packed(&mut self, tree: Handle, request: types::ScanRequest) -> Answer<Vec<u8>> {
-        self.read(&tree, |store| packed_page::encode(&store.scan(&scan_of(request)?)?))
+        self.read(&tree, |store| packed_page::encode(&store.scan(&scan_from_wit(request))?))
+    }
+
+    fn snapshot(&mut self, tree: Handle, prefix: Vec<u8>) -> Answer<Resource<OpenSnapshot>> {
+        let room = self.open_snapshots < MAX_OPEN_SNAPSHOTS;
+        let taken = self.read(&tree, |store| {
+            check_key(&prefix)?;
+            if !room {
+                let limit = MAX_OPEN_SNAPSHOTS as u64;
+                return Err(Error::QuotaExceeded { what: crate::api::OPEN_SNAPSHOTS, limit });
+            }
+            store.snapshot(&prefix)
+        })?;
+        let snapshot = match taken {
+            Ok(snapshot) => snapshot,
+            Err(error) => return Ok(Err(error)),
+        };
+        let handle = self.open.push(OpenSnapshot(snapshot))?;
+        self.open_snapshots += 1;
+        Ok(Ok(handle))
+    }
+
+    fn changes_since(&mut self, tree: Handle, start: u64) -> Answer<types::ChangePage> {
+        self.read(&tree, |store| store.changes_since(start).map(feed_to_wit))
+    }
+
+    fn changes_since_packed(&mut self, tree: Handle, start: u64) -> Answer<Vec<u8>> {
+        self.read(&tree, |store| feed::encode(&store.changes_since(start)?))
+    }
+
+    fn last_lsn(&mut self, tree: Handle) -> Answer<u64> {
+        self.read(&tree, |store| store.last_lsn())
     }
 
     fn checkpoint(&mut self, tree: Handle) -> Answer<()> {
@@ -284,6 +360,14 @@ impl wit::HostTree for Served {
 
     fn compact(&mut self, tree: Handle) -> Answer<()> {
         self.write(&tree, |store| store.compact())
+    }
+
+    fn gc(&mut self, tree: Handle) -> Answer<u64> {
+        self.write(&tree, |store| store.gc())
+    }
+
+    fn vacuum(&mut self, tree: Handle) -> Answer<wit::VacuumStats> {
+        self.write(&tree, |store| store.vacuum().map(vacuum_to_wit))
     }
 
     /// The host maintains its store itself: there is never more for a plugin to do.
@@ -304,7 +388,7 @@ impl wit::HostTree for Served {
     }
 
     fn drop(&mut self, tree: Handle) -> wasmtime::Result<()> {
-        self.trees.delete(tree)?;
+        self.open.delete(tree)?;
         self.open_trees = self.open_trees.saturating_sub(1);
         Ok(())
     }

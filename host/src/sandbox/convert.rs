@@ -1,4 +1,6 @@
-//! Errors and figures between the engine and the generated types.
+//! Errors, data and figures between the engine and the generated types.
 
 holt_wire::error_conversions!(crate::sandbox::bindings::holt::metadata::types);
+holt_wire::data_conversions!(crate::sandbox::bindings::holt::metadata::types);
 holt_wire::store_conversions!(crate::sandbox::bindings::exports::holt::metadata::store);
+holt_wire::database_conversions!(crate::sandbox::bindings::exports::holt::metadata::database);

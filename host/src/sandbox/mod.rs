@@ -10,8 +10,12 @@
 mod bindings;
 mod config;
 mod convert;
+mod database;
 mod devices;
+mod images;
+mod instance;
 mod runtime;
+mod snapshot;
 mod store;
 
 pub use config::{
@@ -19,6 +23,7 @@ pub use config::{
     DEFAULT_STAGED_PAGES, MAX_CROSSING_BYTES, MAX_STACK_BYTES, MAX_TABLE_ELEMENTS,
     MIN_MEMORY_BYTES, Quotas, SandboxConfig,
 };
+pub use database::SandboxDatabase;
 pub use devices::DeviceUse;
 pub use runtime::{ENGINE_COMPONENT, Sandbox};
 pub use store::SandboxStore;
@@ -26,6 +31,9 @@ pub use store::SandboxStore;
 // Public because what is generated for plugins re-exports it; not part of the interface.
 #[doc(hidden)]
 pub use bindings::holt::metadata::types as wit_types;
-pub(crate) use convert::{corruption_from_wit, corruption_to_wit, error_to_wit};
+pub(crate) use convert::{
+    changes_from_wit, corruption_from_wit, corruption_to_wit, count_to_wit, entry_to_wit,
+    error_to_wit, feed_to_wit, page_to_wit, scan_from_wit, versioned,
+};
 pub(crate) use devices::Stopped;
 pub(crate) use runtime::{MemoryLimit, engine_config, setup_error, stop_cause};

@@ -13,11 +13,12 @@ use wasmtime::{
 
 use super::bindings::{Engine as World, EnginePre as WorldPre};
 use super::config::{MAX_STACK_BYTES, MAX_TABLE_ELEMENTS, MIN_MEMORY_BYTES, SandboxConfig};
+use super::database::SandboxDatabase;
 use super::devices::{Devices, Stopped};
 use super::store::SandboxStore;
 
 /// The engine as a component, built by the build script from `wasm/component`. It imports
-/// `blob-store`, `log` and their types, exports `store`, and nothing else.
+/// `blob-store`, `log` and their types, exports `store` and `database`, and nothing else.
 pub const ENGINE_COMPONENT: &[u8] = include_bytes!(env!("HOLT_ENGINE_COMPONENT"));
 
 /// What a guest's store in wasmtime carries.
@@ -84,6 +85,19 @@ impl Sandbox {
         options: Options,
     ) -> Result<SandboxStore> {
         SandboxStore::start(self.clone(), blobs, log, options)
+    }
+
+    /// Opens a store of named trees on its devices in an instance of its own.
+    ///
+    /// # Errors
+    /// Those of [`Sandbox::open`].
+    pub fn open_database(
+        &self,
+        blobs: Arc<dyn BlobStore>,
+        log: Arc<dyn LogDevice>,
+        options: Options,
+    ) -> Result<SandboxDatabase> {
+        SandboxDatabase::start(self.clone(), blobs, log, options)
     }
 }
 

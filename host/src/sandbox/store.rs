@@ -1,66 +1,58 @@
-//! One store served by a sandboxed engine.
+//! One tree served by a sandboxed engine: the tree of a store, or a named one of a database.
 //!
-//! Invariant: an instance in which anything trapped is dropped before the call returns, with all
-//! it had staged; the store itself is what its devices hold, so the next call finds everything
-//! that was acknowledged.
+//! Owns: how each call crosses the boundary, and finding the tree again in a fresh instance.
+//! Never does: trust what comes back beyond its type.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
-use holt_engine::db::{Options, RangeEntry, Record, ScanPage, TreeStats, VerifyReport};
+use holt_engine::db::{
+    Options, PrefixCount, PrefixRecord, PutOutcome, Record, TreeStats, VacuumStats, VerifyReport,
+};
 use holt_engine::device::{BlobStore, LogDevice};
 use holt_engine::error::{Error, Result};
-use holt_engine::ids::RecordVersion;
-use holt_wire::changes::{self, ChangeRef};
+use holt_engine::ids::{Lsn, RecordVersion};
+use holt_engine::limits::{MAX_BATCH_OPS, MAX_RECORD_BYTES};
+use holt_wire::changes::{ChangeRef, Packer, check_key, check_value};
 use holt_wire::limits::MAX_PACKED_BATCH_BYTES;
-use holt_wire::page;
+use holt_wire::{feed, many, page};
 use wasmtime::component::ResourceAny;
 
-use super::bindings::Engine as World;
 use super::bindings::exports::holt::metadata::store as guest;
 use super::bindings::holt::metadata::types;
-use super::config::{MAX_CROSSING_BYTES, SandboxConfig};
-use super::convert::{error_from_wit, report_from_wit, stats_from_wit};
-use super::devices::{DeviceUse, Devices, Progress};
-use super::runtime::{HostState, MemoryLimit, Sandbox, setup_error, stop_cause};
-use crate::api::{Change, SandboxUsage, ScanRequest, Store};
-use crate::native::scan_bounds;
+use super::config::SandboxConfig;
+use super::convert::{report_from_wit, stats_from_wit, vacuum_from_wit};
+use super::devices::{DeviceUse, Progress};
+use super::instance::{Instance, Kind, Opened, Reply, Running, Shared, databases, lock, trees};
+use super::runtime::Sandbox;
+use super::snapshot::SandboxSnapshot;
+use crate::api::{
+    Change, FeedPage, Page, Reads, SandboxUsage, ScanRequest, Snapshot, Store, longest_key_of,
+};
 
 /// How far ahead of its reader a check may report.
 const PROGRESS_QUEUE: usize = 64;
 
-/// A running instance and the tree it has open.
-struct Running {
-    store: wasmtime::Store<HostState>,
-    world: World,
-    tree: ResourceAny,
+/// Which tree of an instance.
+enum Target {
+    /// The one that the instance opened.
+    Root,
+    /// One of its database.
+    Named {
+        name: String,
+        /// Whether it was dropped since.
+        dropped: Arc<AtomicBool>,
+        /// Where it is open: the number of the instance, and the handle there.
+        open: (u64, ResourceAny),
+    },
 }
 
-/// How much a call may use, and whether it changes records.
-#[derive(Clone, Copy)]
-enum Kind {
-    Read,
-    Write,
-    /// May walk the whole store; changes no record.
-    Long,
-}
-
-/// A store served by the engine inside the sandbox.
+/// A tree served by the engine inside the sandbox.
 pub struct SandboxStore {
-    sandbox: Sandbox,
-    blobs: Arc<dyn BlobStore>,
-    log: Arc<dyn LogDevice>,
-    options: Options,
-    running: Option<Running>,
-    /// An instance died and what it had staged is not yet forgotten.
-    stale_stages: bool,
-    fuel: u64,
-    used: DeviceUse,
-    restarts: u64,
+    shared: Shared,
+    target: Target,
 }
-
-/// What a call of the guest returns: a trap, or an error of the engine, or a value.
-type Reply<T> = wasmtime::Result<Result<T, types::Error>>;
 
 impl SandboxStore {
     /// Opens a store on its devices, in a sandbox of its own. A program that opens several makes
@@ -83,51 +75,34 @@ impl SandboxStore {
         log: Arc<dyn LogDevice>,
         options: Options,
     ) -> Result<Self> {
-        let mut store = Self {
-            sandbox,
-            blobs,
-            log,
-            options,
-            running: None,
-            stale_stages: false,
-            fuel: 0,
-            used: DeviceUse::default(),
-            restarts: 0,
-        };
-        store.ensure_running()?;
-        Ok(store)
+        let shared = Instance::start(sandbox, blobs, log, options, Opened::Tree)?;
+        Ok(Self { shared, target: Target::Root })
+    }
+
+    /// The tree of this name, by a call that opens it.
+    pub(super) fn named(
+        shared: &Shared,
+        name: &str,
+        call: &'static str,
+        kind: Kind,
+        open: impl FnOnce(&mut Running) -> Reply<ResourceAny>,
+    ) -> Result<Self> {
+        let mut instance = lock(shared);
+        let resource = instance.call(call, kind, open)?;
+        let (number, _) = instance.ensure_running()?;
+        let (name, dropped) = (name.to_owned(), instance.tree_opened(name));
+        let target = Target::Named { name, dropped, open: (number, resource) };
+        Ok(Self { shared: Arc::clone(shared), target })
     }
 
     /// What the guest did with its devices.
     pub fn device_use(&self) -> DeviceUse {
-        self.running.as_ref().map_or(self.used, |running| running.store.data().devices.used)
+        lock(&self.shared).device_use()
     }
 
     /// How often an instance was stopped and the store opened in a fresh one.
     pub fn restarts(&self) -> u64 {
-        self.restarts
-    }
-
-    /// Does up to `budget` pages of maintenance; `true` if there is more to do.
-    ///
-    /// # Errors
-    /// Those of the engine; `Interrupted` if a limit stopped it.
-    pub fn maintain(&mut self, budget: u32) -> Result<bool> {
-        self.call("maintain", Kind::Long, |run| {
-            guest_tree(&run.world).call_maintain(&mut run.store, run.tree, budget)
-        })
-    }
-
-    /// The records of several keys, in the order asked for; the list ends early once 8 MiB of
-    /// values are reached.
-    ///
-    /// # Errors
-    /// Those of the engine; `Interrupted` if a limit stopped it.
-    pub fn get_many(&mut self, keys: &[Vec<u8>]) -> Result<Vec<Option<Record>>> {
-        let found = self.call("get-many", Kind::Read, |run| {
-            guest_tree(&run.world).call_get_many(&mut run.store, run.tree, keys)
-        })?;
-        Ok(found.into_iter().map(|record| record.map(record_of)).collect())
+        lock(&self.shared).restarts()
     }
 
     /// A part of a scan in the packed form that `wit/store.wit` documents, and as it crossed the
@@ -136,113 +111,27 @@ impl SandboxStore {
     /// # Errors
     /// Those of the engine; `Interrupted` if a limit stopped it.
     pub fn scan_packed(&mut self, request: &ScanRequest) -> Result<Vec<u8>> {
-        let (max_entries, max_bytes) = scan_bounds(request)?;
-        let request = types::ScanRequest {
-            prefix: request.prefix.clone(),
-            start_after: request.start_after.clone(),
-            delimiter: request.delimiter,
-            keys_only: request.keys_only,
-            max_entries: max_entries as u32,
-            max_bytes: max_bytes as u32,
-            resume: None,
-        };
-        self.call("scan", Kind::Read, |run| {
-            guest_tree(&run.world).call_scan_packed(&mut run.store, run.tree, &request)
+        let request = request_of(request)?;
+        self.call("scan", Kind::Read, |run, tree| {
+            trees(&run.world).call_scan_packed(&mut run.store, tree, &request)
         })
     }
 
-    /// Starts an instance and opens the tree in it, unless one runs.
-    fn ensure_running(&mut self) -> Result<()> {
-        if self.running.is_some() {
-            return Ok(());
-        }
-        if self.stale_stages {
-            self.blobs.discard()?;
-            self.stale_stages = false;
-        }
-        let config = Arc::clone(&self.sandbox.config);
-        let quotas = config.quotas;
-        let mut devices =
-            Devices::new(Arc::clone(&self.blobs), Arc::clone(&self.log), quotas, self.used);
-        devices.calls_left = u64::MAX;
-        let memory = MemoryLimit::new(config.memory_bytes);
-        let mut store = wasmtime::Store::new(&self.sandbox.engine, HostState { devices, memory });
-        store.limiter(|state| &mut state.memory);
-        store.set_hostcall_fuel(MAX_CROSSING_BYTES);
-        store.set_fuel(config.long_call_fuel).map_err(setup_error)?;
-        let opened = self.open_tree(&mut store);
-        self.settle_fuel(&store, config.long_call_fuel);
-        self.used = store.data().devices.used;
-        match opened {
-            Ok(Ok((world, tree))) => {
-                self.running = Some(Running { store, world, tree });
-                Ok(())
-            }
-            Ok(Err(error)) => Err(error_from_wit(error)),
-            Err(error) => {
-                self.stale_stages = true;
-                let cause = stop_cause(&error, config.long_call_fuel, &store.data().memory);
-                Err(Error::Interrupted { call: "open".into(), cause, outcome_unknown: false })
-            }
-        }
-    }
-
-    fn open_tree(&self, store: &mut wasmtime::Store<HostState>) -> Reply<(World, ResourceAny)> {
-        let world = self.sandbox.world.instantiate(&mut *store)?;
-        let options = guest::Options {
-            cache_bytes: self.options.cache_bytes.min(self.sandbox.config.memory_bytes / 2),
-            sync: self.options.sync,
-            log_budget: self.options.log_budget,
-            auto_checkpoint: self.options.auto_checkpoint,
-            read_only: self.options.read_only,
-        };
-        let tree = world.holt_metadata_store().call_open(store, options)?;
-        Ok(tree.map(|tree| (world, tree)))
-    }
-
-    fn settle_fuel(&mut self, store: &wasmtime::Store<HostState>, given: u64) {
-        let left = store.get_fuel().unwrap_or(0);
-        self.fuel = self.fuel.saturating_add(given.saturating_sub(left));
-    }
-
-    /// Makes one call of the guest, in a fresh instance if the last one was stopped.
     fn call<T>(
         &mut self,
         name: &'static str,
         kind: Kind,
-        act: impl FnOnce(&mut Running) -> Reply<T>,
+        act: impl FnOnce(&mut Running, ResourceAny) -> Reply<T>,
     ) -> Result<T> {
-        self.ensure_running()?;
-        let Some(mut running) = self.running.take() else {
-            return Err(Error::Poisoned { cause: "the sandbox did not start".into() });
-        };
-        let config = &self.sandbox.config;
-        let (fuel, device_calls) = match kind {
-            Kind::Long => (config.long_call_fuel, u64::MAX),
-            Kind::Read | Kind::Write => (config.call_fuel, config.call_device_calls),
-        };
-        running.store.set_fuel(fuel).map_err(setup_error)?;
-        let before = running.store.data().devices.used;
-        running.store.data_mut().devices.calls_left = device_calls;
-        let reply = act(&mut running);
-        self.settle_fuel(&running.store, fuel);
-        self.used = running.store.data().devices.used;
-        match reply {
-            Ok(outcome) => {
-                self.running = Some(running);
-                outcome.map_err(error_from_wit)
-            }
-            Err(error) => {
-                let cause = stop_cause(&error, fuel, &running.store.data().memory);
-                self.stale_stages = true;
-                self.restarts += 1;
-                // A change takes effect by its log record only: without an append in this call
-                // there is none to be found on reopening.
-                let outcome_unknown =
-                    matches!(kind, Kind::Write) && self.used.appends > before.appends;
-                Err(Error::Interrupted { call: name.into(), cause, outcome_unknown })
-            }
-        }
+        let mut instance = lock(&self.shared);
+        let tree = self.target.find(&mut instance)?;
+        instance.call(name, kind, |run| act(run, tree))
+    }
+
+    fn commit_packed(&mut self, call: &'static str, packed: &[u8]) -> Result<bool> {
+        self.call(call, Kind::Write, |run, tree| {
+            trees(&run.world).call_commit_packed(&mut run.store, tree, packed)
+        })
     }
 
     /// The check itself, on a thread of its own so that this one can report how far it is.
@@ -253,9 +142,9 @@ impl SandboxStore {
         let (send, receive) = mpsc::sync_channel(PROGRESS_QUEUE);
         std::thread::scope(|scope| {
             let check = scope.spawn(|| {
-                self.call("verify", Kind::Long, move |run| {
+                self.call("verify", Kind::Long, move |run, tree| {
                     run.store.data_mut().devices.progress = Some(Progress::new(send));
-                    let reply = guest_tree(&run.world).call_verify(&mut run.store, run.tree);
+                    let reply = trees(&run.world).call_verify(&mut run.store, tree);
                     run.store.data_mut().devices.progress = None;
                     reply
                 })
@@ -271,84 +160,317 @@ impl SandboxStore {
     }
 }
 
-fn guest_tree(world: &World) -> guest::GuestTree<'_> {
-    world.holt_metadata_store().tree()
+impl Target {
+    /// The tree in the running instance; it is opened there if it was open in an earlier one.
+    fn find(&mut self, instance: &mut Instance) -> Result<ResourceAny> {
+        let (number, root) = instance.ensure_running()?;
+        let Self::Named { name, dropped, open } = self else { return Ok(root) };
+        if dropped.load(Ordering::Relaxed) {
+            return Err(Error::TreeDropped);
+        }
+        if open.0 != number {
+            let found = instance.call("open-tree", Kind::Read, |run| {
+                databases(&run.world).call_open_tree(&mut run.store, root, name)
+            });
+            // A tree that was there and is not was dropped in a call of unknown outcome.
+            let found = found.map_err(|error| match error {
+                Error::TreeNotFound { .. } => {
+                    dropped.store(true, Ordering::Relaxed);
+                    Error::TreeDropped
+                }
+                other => other,
+            });
+            *open = (number, found?);
+        }
+        Ok(open.1)
+    }
 }
 
-fn record_of(versioned: types::Versioned) -> Record {
+impl Drop for SandboxStore {
+    fn drop(&mut self) {
+        if let Target::Named { open: (number, tree), .. } = self.target {
+            lock(&self.shared).give_back(number, tree);
+        }
+    }
+}
+
+pub(super) fn record_of(versioned: types::Versioned) -> Record {
     Record { value: versioned.value, version: RecordVersion::from_raw(versioned.version) }
 }
 
-impl Store for SandboxStore {
+pub(super) fn entry_of(entry: types::Entry) -> Result<PrefixRecord> {
+    check_key(&entry.key)?;
+    check_value(&entry.value)?;
+    let version = RecordVersion::from_raw(entry.version);
+    Ok(PrefixRecord { key: entry.key, value: entry.value, version })
+}
+
+pub(super) fn count_of(count: types::PrefixCount) -> PrefixCount {
+    let mut found = PrefixCount::default();
+    (found.count, found.exact) = (count.count, count.exact);
+    found
+}
+
+/// A request as it crosses the boundary, checked.
+pub(super) fn request_of(request: &ScanRequest) -> Result<types::ScanRequest> {
+    let (max_entries, max_bytes) = request.check()?;
+    Ok(types::ScanRequest {
+        prefix: request.prefix.clone(),
+        start_after: request.start_after.clone(),
+        start_at: request.start_at.clone(),
+        end_before: request.end_before.clone(),
+        reverse: request.reverse,
+        delimiter: request.delimiter,
+        keys_only: request.keys_only,
+        max_entries: max_entries as u32,
+        max_bytes: max_bytes as u32,
+        resume: request.resume.clone(),
+    })
+}
+
+/// What the guest would refuse too, before it crosses the boundary.
+fn check_record(key: &[u8], value: &[u8]) -> Result<()> {
+    check_key(key)?;
+    check_value(value)
+}
+
+impl Reads for SandboxStore {
     fn get(&mut self, key: &[u8]) -> Result<Option<Record>> {
-        let found = self.call("get", Kind::Read, |run| {
-            guest_tree(&run.world).call_get(&mut run.store, run.tree, key)
+        check_key(key)?;
+        let found = self.call("get", Kind::Read, |run, tree| {
+            trees(&run.world).call_get(&mut run.store, tree, key)
         })?;
         Ok(found.map(record_of))
     }
 
+    fn get_version(&mut self, key: &[u8]) -> Result<Option<RecordVersion>> {
+        check_key(key)?;
+        let found = self.call("get-version", Kind::Read, |run, tree| {
+            trees(&run.world).call_get_version(&mut run.store, tree, key)
+        })?;
+        Ok(found.map(RecordVersion::from_raw))
+    }
+
+    fn contains_key(&mut self, key: &[u8]) -> Result<bool> {
+        check_key(key)?;
+        self.call("contains-key", Kind::Read, |run, tree| {
+            trees(&run.world).call_contains_key(&mut run.store, tree, key)
+        })
+    }
+
+    fn longest_prefix(&mut self, query: &[u8]) -> Result<Option<PrefixRecord>> {
+        let query = longest_key_of(query);
+        let found = self.call("longest-prefix", Kind::Read, |run, tree| {
+            trees(&run.world).call_longest_prefix(&mut run.store, tree, query)
+        })?;
+        found.map(entry_of).transpose()
+    }
+
+    fn is_prefix_empty(&mut self, prefix: &[u8]) -> Result<bool> {
+        check_key(prefix)?;
+        self.call("is-prefix-empty", Kind::Read, |run, tree| {
+            trees(&run.world).call_is_prefix_empty(&mut run.store, tree, prefix)
+        })
+    }
+
+    fn prefix_count(&mut self, prefix: &[u8], limit: u64) -> Result<PrefixCount> {
+        check_key(prefix)?;
+        let count = self.call("prefix-count", Kind::Read, |run, tree| {
+            trees(&run.world).call_prefix_count(&mut run.store, tree, prefix, limit)
+        })?;
+        Ok(count_of(count))
+    }
+
+    fn scan(&mut self, request: &ScanRequest) -> Result<Page> {
+        page::decode(&self.scan_packed(request)?)
+    }
+}
+
+impl Store for SandboxStore {
+    fn get_many(&mut self, keys: &[&[u8]]) -> Result<Vec<Option<Record>>> {
+        let packed = many::encode_keys(keys)?;
+        let found = self.call("get-many", Kind::Read, |run, tree| {
+            trees(&run.world).call_get_many_packed(&mut run.store, tree, &packed)
+        })?;
+        many::decode_found(&found, keys.len())
+    }
+
     fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
-        check_lengths(key, value)?;
-        self.call("put", Kind::Write, |run| {
-            guest_tree(&run.world).call_put(&mut run.store, run.tree, key, value)
+        check_record(key, value)?;
+        self.call("put", Kind::Write, |run, tree| {
+            trees(&run.world).call_put(&mut run.store, tree, key, value)
+        })
+    }
+
+    fn insert(&mut self, key: &[u8], value: &[u8]) -> Result<Option<Vec<u8>>> {
+        check_record(key, value)?;
+        self.call("insert", Kind::Write, |run, tree| {
+            trees(&run.world).call_insert(&mut run.store, tree, key, value)
+        })
+    }
+
+    fn put_if_absent(&mut self, key: &[u8], value: &[u8]) -> Result<bool> {
+        check_record(key, value)?;
+        self.call("put-if-absent", Kind::Write, |run, tree| {
+            trees(&run.world).call_put_if_absent(&mut run.store, tree, key, value)
+        })
+    }
+
+    fn put_many(&mut self, records: &[(&[u8], &[u8])]) -> Result<()> {
+        let mut packer = Packer::with_len(records.len())?;
+        for (key, value) in records {
+            packer.push(ChangeRef::Put { key, value })?;
+        }
+        self.commit_packed("put-many", &packer.finish()).map(drop)
+    }
+
+    fn put_many_if_absent(&mut self, records: &[(&[u8], &[u8])]) -> Result<Vec<PutOutcome>> {
+        if records.len() > MAX_BATCH_OPS {
+            return Err(Error::BatchTooLarge { len: records.len() });
+        }
+        let mut bytes = 0;
+        for (key, value) in records {
+            check_record(key, value)?;
+            bytes += key.len() + value.len();
+            if bytes > MAX_PACKED_BATCH_BYTES {
+                return Err(Error::WalRecordTooLarge { bytes, maximum: MAX_RECORD_BYTES });
+            }
+        }
+        let owned: Vec<(Vec<u8>, Vec<u8>)> =
+            records.iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
+        let written = self.call("put-many-if-absent", Kind::Write, |run, tree| {
+            trees(&run.world).call_put_many_if_absent(&mut run.store, tree, &owned)
+        })?;
+        if written.len() != records.len() {
+            let why = "the engine answered for another number of records";
+            return Err(Error::InvalidArgument { what: "put-many-if-absent", why });
+        }
+        let outcome = |written| match written {
+            true => PutOutcome::Created,
+            false => PutOutcome::AlreadyExists,
+        };
+        Ok(written.into_iter().map(outcome).collect())
+    }
+
+    fn compare_and_put(
+        &mut self,
+        key: &[u8],
+        expected: RecordVersion,
+        value: &[u8],
+    ) -> Result<bool> {
+        check_record(key, value)?;
+        let expected = expected.as_u64();
+        self.call("compare-and-put", Kind::Write, |run, tree| {
+            trees(&run.world).call_compare_and_put(&mut run.store, tree, key, expected, value)
         })
     }
 
     fn delete(&mut self, key: &[u8]) -> Result<bool> {
-        check_lengths(key, &[])?;
-        self.call("delete", Kind::Write, |run| {
-            guest_tree(&run.world).call_delete(&mut run.store, run.tree, key)
+        check_key(key)?;
+        self.call("delete", Kind::Write, |run, tree| {
+            trees(&run.world).call_delete(&mut run.store, tree, key)
+        })
+    }
+
+    fn remove(&mut self, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        check_key(key)?;
+        self.call("remove", Kind::Write, |run, tree| {
+            trees(&run.world).call_remove(&mut run.store, tree, key)
+        })
+    }
+
+    fn delete_if_version(&mut self, key: &[u8], expected: RecordVersion) -> Result<bool> {
+        check_key(key)?;
+        let expected = expected.as_u64();
+        self.call("delete-if-version", Kind::Write, |run, tree| {
+            trees(&run.world).call_delete_if_version(&mut run.store, tree, key, expected)
         })
     }
 
     fn rename(&mut self, src: &[u8], dst: &[u8], force: bool) -> Result<()> {
-        check_lengths(src, &[])?;
-        check_lengths(dst, &[])?;
-        self.call("rename", Kind::Write, |run| {
-            guest_tree(&run.world).call_rename(&mut run.store, run.tree, src, dst, force)
+        check_key(src)?;
+        check_key(dst)?;
+        self.call("rename", Kind::Write, |run, tree| {
+            trees(&run.world).call_rename(&mut run.store, tree, src, dst, force)
         })
     }
 
-    fn commit(&mut self, changes: &[Change]) -> Result<()> {
-        let mut packed = Vec::new();
-        for change in changes {
-            changes::push(
-                &mut packed,
-                match change {
-                    Change::Put { key, value } => ChangeRef::Put { key, value },
-                    Change::Delete { key } => ChangeRef::Delete { key },
-                },
-            )?;
-            if packed.len() > MAX_PACKED_BATCH_BYTES {
-                let (bytes, maximum) = (packed.len(), holt_engine::limits::MAX_RECORD_BYTES);
-                return Err(Error::WalRecordTooLarge { bytes, maximum });
-            }
-        }
-        self.call("commit", Kind::Write, |run| {
-            guest_tree(&run.world).call_commit_packed(&mut run.store, run.tree, &packed)
+    fn rename_prefix(&mut self, src: &[u8], dst: &[u8], force: bool) -> Result<u64> {
+        check_key(src)?;
+        check_key(dst)?;
+        self.call("rename-prefix", Kind::Write, |run, tree| {
+            trees(&run.world).call_rename_prefix(&mut run.store, tree, src, dst, force)
         })
     }
 
-    fn scan(&mut self, request: &ScanRequest) -> Result<ScanPage<RangeEntry>> {
-        page::decode(&self.scan_packed(request)?)
+    fn delete_prefix(&mut self, prefix: &[u8]) -> Result<u64> {
+        check_key(prefix)?;
+        self.call("delete-prefix", Kind::Write, |run, tree| {
+            trees(&run.world).call_delete_prefix(&mut run.store, tree, prefix)
+        })
+    }
+
+    fn commit(&mut self, changes: &[Change]) -> Result<bool> {
+        let mut packer = Packer::with_len(changes.len())?;
+        changes.iter().try_for_each(|change| packer.push(change.borrowed()))?;
+        self.commit_packed("commit", &packer.finish())
+    }
+
+    fn snapshot(&mut self, prefix: &[u8]) -> Result<Box<dyn Snapshot + Send>> {
+        check_key(prefix)?;
+        let target = &mut self.target;
+        SandboxSnapshot::take(&self.shared, prefix, |instance| {
+            let tree = target.find(instance)?;
+            instance.call("snapshot", Kind::Read, |run| {
+                trees(&run.world).call_snapshot(&mut run.store, tree, prefix)
+            })
+        })
+    }
+
+    fn changes_since(&mut self, start: Lsn) -> Result<FeedPage> {
+        let packed = self.call("changes-since", Kind::Read, |run, tree| {
+            trees(&run.world).call_changes_since_packed(&mut run.store, tree, start)
+        })?;
+        feed::decode(&packed, start)
+    }
+
+    fn last_lsn(&mut self) -> Result<Lsn> {
+        self.call("last-lsn", Kind::Read, |run, tree| {
+            trees(&run.world).call_last_lsn(&mut run.store, tree)
+        })
     }
 
     fn checkpoint(&mut self) -> Result<()> {
-        self.call("checkpoint", Kind::Long, |run| {
-            guest_tree(&run.world).call_checkpoint(&mut run.store, run.tree)
+        self.call("checkpoint", Kind::Long, |run, tree| {
+            trees(&run.world).call_checkpoint(&mut run.store, tree)
         })
     }
 
     fn compact(&mut self) -> Result<()> {
-        self.call("compact", Kind::Long, |run| {
-            guest_tree(&run.world).call_compact(&mut run.store, run.tree)
+        self.call("compact", Kind::Long, |run, tree| {
+            trees(&run.world).call_compact(&mut run.store, tree)
+        })
+    }
+
+    fn gc(&mut self) -> Result<u64> {
+        self.call("gc", Kind::Long, |run, tree| trees(&run.world).call_gc(&mut run.store, tree))
+    }
+
+    fn vacuum(&mut self) -> Result<VacuumStats> {
+        let stats = self.call("vacuum", Kind::Long, |run, tree| {
+            trees(&run.world).call_vacuum(&mut run.store, tree)
+        })?;
+        Ok(vacuum_from_wit(stats))
+    }
+
+    fn maintain(&mut self, budget: u32) -> Result<bool> {
+        self.call("maintain", Kind::Long, |run, tree| {
+            trees(&run.world).call_maintain(&mut run.store, tree, budget)
         })
     }
 
     fn sync(&mut self) -> Result<()> {
-        self.call("sync", Kind::Long, |run| {
-            guest_tree(&run.world).call_sync(&mut run.store, run.tree)
-        })
+        self.call("sync", Kind::Long, |run, tree| trees(&run.world).call_sync(&mut run.store, tree))
     }
 
     fn verify(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport> {
@@ -356,42 +478,13 @@ impl Store for SandboxStore {
     }
 
     fn stats(&mut self) -> Result<TreeStats> {
-        let stats = self.call("stats", Kind::Read, |run| {
-            guest_tree(&run.world).call_stats(&mut run.store, run.tree)
+        let stats = self.call("stats", Kind::Read, |run, tree| {
+            trees(&run.world).call_stats(&mut run.store, tree)
         })?;
         Ok(stats_from_wit(stats))
     }
 
     fn sandbox_usage(&self) -> SandboxUsage {
-        let memory = self.running.as_ref().map_or(0, |running| running.store.data().memory.held);
-        let device_calls = self.device_use().calls;
-        SandboxUsage { fuel: self.fuel, device_calls, memory_bytes: memory }
-    }
-}
-
-/// What the guest would refuse too, before it crosses the boundary.
-fn check_lengths(key: &[u8], value: &[u8]) -> Result<()> {
-    use holt_engine::limits::{MAX_KEY_BYTES, MAX_VALUE_BYTES};
-    if key.len() > MAX_KEY_BYTES {
-        return Err(Error::KeyTooLong { len: key.len() });
-    }
-    if value.len() > MAX_VALUE_BYTES {
-        return Err(Error::ValueTooLong { len: value.len() });
-    }
-    Ok(())
-}
-
-impl Drop for SandboxStore {
-    /// Lets the guest close its tree in good order and forgets what it had staged; no record
-    /// depends on either.
-    fn drop(&mut self) {
-        if let Some(mut running) = self.running.take() {
-            let fuel = self.sandbox.config.call_fuel;
-            running.store.data_mut().devices.calls_left = self.sandbox.config.call_device_calls;
-            if running.store.set_fuel(fuel).is_ok() {
-                let _ = running.tree.resource_drop(&mut running.store);
-            }
-        }
-        let _ = self.blobs.discard();
+        lock(&self.shared).usage()
     }
 }

@@ -8,7 +8,7 @@ use holt_engine::device::{BlobStore, LogDevice, MemoryBlobStore, MemoryLog};
 use holt_engine::error::Result;
 use holt_engine::geometry::Geometry;
 use holt_engine::limits::MIN_FRAME_BYTES;
-use holt_host::api::{Change, ScanRequest, Store};
+use holt_host::api::{Change, Reads, ScanRequest, Store};
 use holt_host::native::NativeStore;
 use holt_host::sandbox::{Sandbox, SandboxConfig};
 
@@ -119,7 +119,7 @@ pub fn pages(store: &mut dyn Store, mut request: ScanRequest) -> Vec<Result<Vec<
             Ok(page) => {
                 pages.push(Ok(page.entries));
                 match page.next {
-                    Some(next) => request.start_after = Some(next),
+                    Some(next) => request.resume = Some(next),
                     None => return pages,
                 }
             }

@@ -5,11 +5,11 @@
 
 use std::path::Path;
 
-use holt_engine::db::{ScanPage, TreeStats};
+use holt_engine::db::TreeStats;
 use holt_engine::error::Result;
 use holt_engine::geometry::Geometry;
 use holt_engine::limits::{MAX_SCAN_BYTES, MAX_SCAN_ENTRIES};
-use holt_host::api::{Change as HostChange, SandboxUsage, ScanRequest, Store};
+use holt_host::api::{Change as HostChange, Reads, SandboxUsage, ScanRequest, Store};
 use holt_host::sandbox::{Sandbox, SandboxConfig, SandboxStore};
 use holt_native_store::{FileOptions, FileStore};
 
@@ -141,11 +141,15 @@ fn run(store: &mut SandboxStore, op: &Op) -> Result<Outcome> {
             store.get(&key.0)?.map(|record| (record.value, record.version.as_u64())),
         ),
         Op::Read(Read::Scan(scan)) => {
-            let ScanPage { entries, next } = store.scan(&request(scan))?;
-            Outcome::Page(entries.into_iter().map(record_entry).collect(), next)
+            let page = store.scan(&request(scan))?;
+            let entries: Vec<_> = page.entries.into_iter().map(record_entry).collect();
+            // The kit goes on after a key, as well as it would by the token.
+            let last = entries.last().filter(|_| page.next.is_some());
+            let next = last.map(|last| last.shown().to_vec());
+            Outcome::Page(entries, next)
         }
         Op::GetMany { keys } => {
-            let keys: Vec<Vec<u8>> = keys.iter().map(|key| key.0.clone()).collect();
+            let keys: Vec<&[u8]> = keys.iter().map(|key| key.0.as_slice()).collect();
             let mut values = Vec::new();
             // The list ends early where values are large.
             while values.len() < keys.len() {
@@ -205,5 +209,6 @@ fn request(scan: &Scan) -> ScanRequest {
         keys_only: scan.keys_only,
         max_entries: max_entries.min(MAX_SCAN_ENTRIES),
         max_bytes: max_bytes.min(MAX_SCAN_BYTES),
+        ..ScanRequest::default()
     }
 }

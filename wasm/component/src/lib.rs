@@ -6,8 +6,10 @@
 
 mod blobs;
 mod convert;
+mod database;
+mod images;
 mod journal;
-mod scan;
+mod snapshot;
 mod tree;
 
 #[allow(missing_docs, clippy::all, reason = "written by wit-bindgen; the documentation is in wit/")]

@@ -8,5 +8,7 @@ bind(glue);
 export async function init() {}
 
 export { buildInfo } from './lib/home.js';
+export { Database } from './lib/database.js';
 export { HoltError } from './lib/errors.js';
+export { Snapshot } from './lib/snapshot.js';
 export { Tree } from './lib/tree.js';

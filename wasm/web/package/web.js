@@ -20,5 +20,7 @@ export function init(source) {
 }
 
 export { buildInfo } from './lib/home.js';
+export { Database } from './lib/database.js';
 export { HoltError } from './lib/errors.js';
+export { Snapshot } from './lib/snapshot.js';
 export { Tree } from './lib/tree.js';

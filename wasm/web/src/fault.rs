@@ -1,6 +1,6 @@
 //! Errors of the engine as JavaScript sees them: a stable code and a message.
 
-use holt_engine::error::Error;
+use holt_engine::error::{AtomicErrorKind, Error};
 
 use crate::json::Object;
 
@@ -11,6 +11,18 @@ pub fn code(error: &Error) -> &'static str {
         Error::ValueTooLong { .. } => "VALUE_TOO_LONG",
         Error::WalRecordTooLarge { .. } => "WAL_RECORD_TOO_LARGE",
         Error::BatchTooLarge { .. } => "BATCH_TOO_LARGE",
+        Error::BatchTooWide { .. } => "BATCH_TOO_WIDE",
+        Error::TooManyPrefixOps { .. } => "TOO_MANY_PREFIX_OPS",
+        Error::GuardFailed => "GUARD_FAILED",
+        Error::TreeNotFound { .. } => "TREE_NOT_FOUND",
+        Error::TreeExists { .. } => "TREE_EXISTS",
+        Error::InvalidTreeName { .. } => "INVALID_TREE_NAME",
+        Error::TreeDropped => "TREE_DROPPED",
+        Error::GcRequiresStandaloneTree => "GC_REQUIRES_STANDALONE_TREE",
+        Error::OutsideViewScope { .. } => "OUTSIDE_VIEW_SCOPE",
+        Error::Expired { .. } => "EXPIRED",
+        Error::SnapshotEpochExhausted => "SNAPSHOT_EPOCH_EXHAUSTED",
+        Error::Atomic { source, .. } => code(source),
         Error::NotFound => "NOT_FOUND",
         Error::DstExists => "DST_EXISTS",
         Error::ReadOnly => "READ_ONLY",
@@ -33,6 +45,13 @@ pub fn to_json(error: &Error) -> String {
         Error::NotFound => {
             String::from("not found: no record has this key; check the key or put it first")
         }
+        Error::InvalidArgument { what: "change feed", .. } => {
+            String::from("the change feed is not switched on; pass feedRetention to memory()")
+        }
+        // Every failed call has changed nothing: the reason is all there is to say.
+        Error::Atomic { kind: AtomicErrorKind::DefinitelyNotApplied, source } => {
+            return to_json(source);
+        }
         other => other.to_string(),
     };
     Object::default().text("code", code(error)).text("message", &message).end()
@@ -50,5 +69,16 @@ mod tests {
             r#"{"code":"KEY_TOO_LONG","message":"key of 70000 bytes is over the limit of 65535; shorten it"}"#
         );
         assert!(to_json(&Error::NotFound).contains("put it first"));
+        let feed = Error::InvalidArgument { what: "change feed", why: "was not switched on" };
+        assert!(to_json(&feed).contains("pass feedRetention"));
+    }
+
+    #[test]
+    fn a_failed_batch_over_trees_has_the_code_of_its_cause() {
+        let source = Box::new(Error::DstExists);
+        let applied = |kind| to_json(&Error::Atomic { kind, source: source.clone() });
+        assert_eq!(applied(AtomicErrorKind::DefinitelyNotApplied), to_json(&Error::DstExists));
+        let unknown = applied(AtomicErrorKind::OutcomeUnknown);
+        assert!(unknown.contains("DST_EXISTS") && unknown.contains("unknown"), "{unknown}");
     }
 }

@@ -52,7 +52,8 @@ pub fn array(members: impl IntoIterator<Item = String>) -> String {
     format!("[{}]", members.join(","))
 }
 
-fn quoted(text: &str) -> String {
+/// A string as JSON.
+pub fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for character in text.chars() {

@@ -1,4 +1,5 @@
-//! The engine behind the JavaScript package: one exported class, [`Engine`], that holds a tree.
+//! The engine behind the JavaScript package: one exported class, [`Engine`], that
+//! holds a tree, a snapshot or a database.
 //!
 //! Owns: the calls that cross between JavaScript and wasm and the bytes they carry.
 //! Never does: checks of JavaScript types, iteration, defaults. Those are in `package/lib`, the
@@ -14,11 +15,19 @@
 //! and leaves `{"code", "message"}` in the output; the answer block never moves while its engine
 //! lives.
 
+mod database;
 mod engine;
 mod fault;
+mod feed;
 mod json;
 mod pack;
+mod read;
 mod report;
+mod upkeep;
+mod write;
+
+#[cfg(test)]
+mod tests;
 
 pub use engine::Engine;
 pub use engine::status;

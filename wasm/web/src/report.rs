@@ -1,9 +1,10 @@
 //! Figures and reports as JSON, under the names JavaScript uses.
 
-use holt_engine::db::{TreeStats, VerifyReport};
+use holt_engine::db::{DBStats, NamedTreeStats, TreeStats, VacuumStats, VerifyReport};
 use holt_engine::error::Corruption;
 use holt_engine::limits::{
-    MAX_BATCH_OPS, MAX_KEY_BYTES, MAX_RECORD_BYTES, MAX_SCAN_BYTES, MAX_SCAN_ENTRIES,
+    MAX_BATCH_OPS, MAX_BATCH_PREFIX_OPS, MAX_GET_MANY_KEYS, MAX_KEY_BYTES, MAX_PAGE_TOKEN_BYTES,
+    MAX_RECORD_BYTES, MAX_SCAN_BYTES, MAX_SCAN_ENTRIES, MAX_TREE_NAME_BYTES, MAX_TREES,
     MAX_VALUE_BYTES,
 };
 
@@ -16,8 +17,13 @@ pub fn build_info() -> String {
         .number("valueBytes", MAX_VALUE_BYTES as u64)
         .number("batchOps", MAX_BATCH_OPS as u64)
         .number("batchBytes", MAX_RECORD_BYTES as u64)
+        .number("batchPrefixOps", MAX_BATCH_PREFIX_OPS as u64)
+        .number("getManyKeys", MAX_GET_MANY_KEYS as u64)
         .number("pageEntries", MAX_SCAN_ENTRIES as u64)
         .number("pageBytes", MAX_SCAN_BYTES as u64)
+        .number("pageTokenBytes", MAX_PAGE_TOKEN_BYTES as u64)
+        .number("treeNameBytes", MAX_TREE_NAME_BYTES as u64)
+        .number("trees", MAX_TREES as u64)
         .end();
     Object::default()
         .text("version", env!("CARGO_PKG_VERSION"))
@@ -46,6 +52,34 @@ pub fn stats(stats: &TreeStats) -> String {
         .number("checkpointPages", stats.checkpoint_pages)
         .number("storePages", stats.store.pages)
         .number("storeBytes", stats.store.allocated_bytes)
+        .end()
+}
+
+/// The figures of a database.
+pub fn database(figures: &DBStats) -> String {
+    let tree = |tree: &NamedTreeStats| {
+        Object::default()
+            .text("name", &tree.name)
+            .number("records", tree.records)
+            .number("frames", tree.frames)
+            .number("levels", u64::from(tree.levels))
+            .end()
+    };
+    Object::default()
+        .number("openTreeCount", figures.open_tree_count)
+        .raw("trees", &array(figures.trees.iter().map(tree)))
+        .raw("store", &stats(&figures.store))
+        .end()
+}
+
+/// What giving space back came to.
+pub fn vacuum(figures: &VacuumStats) -> String {
+    Object::default()
+        .number("unreachableBlobs", figures.unreachable_blobs)
+        .number("compactions", figures.compactions)
+        .number("merges", figures.merges)
+        .number("bytesBefore", figures.bytes_before)
+        .number("bytesAfter", figures.bytes_after)
         .end()
 }
 

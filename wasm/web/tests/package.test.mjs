@@ -12,14 +12,14 @@ import * as holt from '../pkg/node.js';
 import { home } from '../pkg/lib/home.js';
 
 const folder = (path) => fileURLToPath(new URL(path, import.meta.url));
-const types = readFileSync(folder('../pkg/index.d.ts'), 'utf8');
+const types = ['index', 'figures'].map((name) => readFileSync(folder(`../pkg/${name}.d.ts`), 'utf8')).join('\n');
 
 /** The member names that a class or interface of `index.d.ts` declares. */
 function declared(name) {
   const start = types.search(new RegExp(`^export (?:class|interface) ${name}\\b`, 'm'));
   assert.ok(start >= 0, `${name} is declared`);
   const body = types.slice(start, types.indexOf('\n}\n', start));
-  const names = [...body.matchAll(/^ {2}(?:static |readonly )?(\w+|\[Symbol\.\w+\])\??[(:]/gm)];
+  const names = [...body.matchAll(/^ {2}(?:static |readonly )?(\w+|\[Symbol\.\w+\])\??[(:<]/gm)];
   return [...new Set(names.map((match) => match[1]))].sort();
 }
 
@@ -28,10 +28,26 @@ const named = (keys) => keys
   .filter((key) => key !== 'constructor')
   .sort();
 
+/** The members of a class and of those it extends. */
+function members(prototype) {
+  const own = [];
+  for (let at = prototype; at !== Object.prototype; at = Object.getPrototypeOf(at)) own.push(...Reflect.ownKeys(at));
+  return [...new Set(named(own))];
+}
+
+const readerMembers = () => named(Reflect.ownKeys(Object.getPrototypeOf(holt.Tree.prototype)));
+const whole = (name, more) => [...declared(name), ...more].filter((member) => member !== 'memory').sort();
+
 test('the types declare what Tree has', () => {
-  const own = named(Reflect.ownKeys(holt.Tree.prototype));
-  assert.deepEqual(declared('Tree').filter((name) => name !== 'memory'), own);
+  assert.deepEqual(declared('Reader'), readerMembers());
+  assert.deepEqual(whole('Tree', readerMembers()), members(holt.Tree.prototype));
   assert.equal(typeof holt.Tree.memory, 'function');
+});
+
+test('the types declare what Snapshot and Database have', () => {
+  assert.deepEqual(whole('Snapshot', readerMembers()), members(holt.Snapshot.prototype));
+  assert.deepEqual(whole('Database', []), members(holt.Database.prototype));
+  assert.equal(typeof holt.Database.memory, 'function');
 });
 
 test('the types declare what the module exports', () => {
@@ -49,11 +65,25 @@ test('the types declare the members of results', () => {
   assert.deepEqual(Object.keys(tree.scan().next().value).sort(), declared('KeyEntry'));
   assert.deepEqual(Object.keys(tree.scanKeys().next().value).sort(), declared('KeyOnlyEntry'));
   assert.deepEqual(Object.keys(tree.scan({ delimiter: '/' }).next().value).sort(), declared('PrefixEntry'));
+  assert.deepEqual(Object.keys(tree.longestPrefix('a/b/c')).sort(), [...declared('ValueRecord'), 'key'].sort());
+  assert.deepEqual(Object.keys(tree.prefixCount('a')).sort(), declared('PrefixCount'));
+  assert.deepEqual(Object.keys(tree.vacuum()).sort(), declared('VacuumStats'));
   assert.deepEqual(Object.keys(holt.buildInfo()).sort(), declared('BuildInfo'));
   assert.deepEqual(Object.keys(holt.buildInfo().limits).sort(), declared('Limits'));
   tree.atomic((batch) => {
-    assert.deepEqual(named(Reflect.ownKeys(Object.getPrototypeOf(batch))), declared('Batch'));
+    assert.deepEqual(members(Object.getPrototypeOf(batch)), declared('Batch'));
   });
+  const database = holt.Database.memory({ feedRetention: 1000 });
+  const one = database.createTree('t');
+  const from = one.lastLsn();
+  database.atomic((batch) => {
+    assert.deepEqual(members(Object.getPrototypeOf(batch)), declared('DatabaseBatch'));
+    batch.put('t', 'k', 'v');
+  });
+  assert.deepEqual(Object.keys(one.changesSince(from)).sort(), declared('ChangePage'));
+  assert.deepEqual(Object.keys(one.changesSince(from).changes[0]).sort(), declared('Change'));
+  assert.deepEqual(Object.keys(database.stats()).sort(), declared('DatabaseStats'));
+  assert.deepEqual(Object.keys(database.stats().trees[0]).sort(), declared('NamedTreeStats'));
 });
 
 test('every code of the engine is declared', () => {
@@ -72,6 +102,7 @@ test("the README's example runs as it is written", () => {
   });
   assert.match(output, /type: 'key'/);
   assert.match(output, /type: 'prefix'/);
+  assert.match(output, /^true 2$/m);
 });
 
 test('npm would publish the package whole and nothing else', () => {
@@ -80,9 +111,12 @@ test('npm would publish the package whole and nothing else', () => {
   });
   assert.equal(npm.status, 0, npm.stderr);
   const files = JSON.parse(npm.stdout)[0].files.map(({ path }) => path).sort();
-  const lib = ['batch', 'bytes', 'errors', 'home', 'options', 'page', 'scan', 'tree', 'wire'];
+  const lib = [
+    'batch', 'bytes', 'database', 'errors', 'feed', 'home', 'options', 'page', 'reader', 'scan',
+    'snapshot', 'store', 'tree', 'wire',
+  ];
   assert.deepEqual(files, [
-    'README.md', 'index.d.ts', ...lib.map((name) => `lib/${name}.js`), 'node.js', 'node/holt_web.js',
+    'README.md', 'figures.d.ts', 'index.d.ts', ...lib.map((name) => `lib/${name}.js`), 'node.js', 'node/holt_web.js',
     'node/holt_web_bg.wasm', 'node/package.json', 'package.json', 'web.js', 'web/holt_web.js',
     'web/holt_web_bg.wasm',
   ].sort());
@@ -155,6 +189,8 @@ test('forgotten trees give their memory back', async () => {
     for (let at = 0; at < 4; at += 1) {
       const tree = holt.Tree.memory();
       for (let key = 0; key < 10; key += 1) tree.put(`k${key}`, value);
+      // Each keeps the whole tree.
+      tree.snapshot();
     }
     collect();
     // Finalizers run between tasks.

@@ -4,13 +4,15 @@ import { test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-import { HoltError, Tree } from '../pkg/node.js';
+import { Database, HoltError, Tree } from '../pkg/node.js';
 import { home } from '../pkg/lib/home.js';
 
 test('a trap stops the module with one clear error', async () => {
   let other = Tree.memory();
   other.put('k', 'v');
   const scan = other.scan();
+  const snapshot = other.snapshot();
+  const database = Database.memory();
   const tree = Tree.memory();
   const trap = new WebAssembly.RuntimeError('unreachable');
   const { put } = home.glue.Engine.prototype;
@@ -24,6 +26,9 @@ test('a trap stops the module with one clear error', async () => {
   const calls = [
     () => tree.put('k', 'v'), () => other.get('k'), () => scan.next(), () => Tree.memory(),
     () => other.stats(), () => other.atomic([]), () => other.rename('a', 'b'), () => other.page(),
+    () => snapshot.get('k'), () => other.snapshot(), () => other.changesSince(0n), () => other.lastLsn(),
+    () => other.deletePrefix('k'), () => database.createTree('t'), () => database.atomic([]),
+    () => Database.memory(),
   ];
   for (const call of calls) assert.throws(call, stopped);
   tree.free();

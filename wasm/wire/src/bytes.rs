@@ -55,6 +55,24 @@ impl<'a> Reader<'a> {
         self.take(usize::try_from(len).map_err(|_| malformed("length over the address space"))?)
     }
 
+    /// A byte that is 0 or 1.
+    pub(crate) fn flag(&mut self) -> Result<bool> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(malformed("a flag that is neither 0 nor 1")),
+        }
+    }
+
+    /// A text of at most `max` bytes.
+    pub(crate) fn name(&mut self, max: usize) -> Result<&'a str> {
+        let bytes = self.framed()?;
+        if bytes.len() > max {
+            return Err(malformed("name over its limit"));
+        }
+        core::str::from_utf8(bytes).map_err(|_| malformed("name that is not UTF-8"))
+    }
+
     /// A count of items of `item_bytes` each that are all there.
     pub(crate) fn count(&mut self, item_bytes: usize) -> Result<usize> {
         let count = self.u32()? as usize;

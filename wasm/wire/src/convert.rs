@@ -1,4 +1,4 @@
-//! Errors and figures of the engine as the types that the two binding generators make.
+//! Errors of the engine as the types that the two binding generators make.
 //!
 //! Both generators (wit-bindgen in the guest, wasmtime in the host) make types of the same names
 //! and shapes from `wit/`, so one set of conversions, as macros, serves both.
@@ -13,7 +13,7 @@ macro_rules! error_conversions {
 
         $crate::class_conversions!(
             Superblock, Manifest, Checksum, PageLayout, Identity, Order, Fingerprint, Bounds,
-            Fence, Routing, Reachability, Space, Count, Version, Log, Root,
+            Fence, Routing, Reachability, Space, Count, Version, Log, Root, Catalog,
         );
 
         /// A piece of damage, to cross the boundary.
@@ -79,6 +79,23 @@ macro_rules! error_conversions {
                     To::RecordTooLarge(wit::RecordTooLarge { bytes, maximum })
                 }
                 From::BatchTooLarge { len } => To::BatchTooLarge(len as u64),
+                From::BatchTooWide { pages } => To::BatchTooWide(pages as u64),
+                From::TooManyPrefixOps { len } => To::TooManyPrefixOperations(len as u64),
+                From::GuardFailed => To::GuardFailed,
+                From::TreeNotFound { name } => To::TreeNotFound(name),
+                From::TreeExists { name } => To::TreeExists(name),
+                From::InvalidTreeName { reason } => To::InvalidTreeName(reason.into()),
+                From::TreeDropped => To::TreeDropped,
+                From::GcRequiresStandaloneTree => To::GcRequiresStandaloneTree,
+                From::OutsideViewScope { requested_len, scope_len } => {
+                    let (requested_len, scope_len) = (requested_len as u64, scope_len as u64);
+                    To::OutsideViewScope(wit::OutsideScope { requested_len, scope_len })
+                }
+                From::SnapshotEpochExhausted => To::SnapshotEpochExhausted,
+                From::InvalidImage { why } => To::InvalidImage(why.into()),
+                From::Expired { what, advice } => {
+                    To::Expired(wit::Expiry { what: what.into(), advice: advice.into() })
+                }
                 From::NotFound => To::NotFound,
                 From::DstExists => To::DestinationExists,
                 From::ReadOnly => To::ReadOnly,
@@ -101,6 +118,8 @@ macro_rules! error_conversions {
                 From::Interrupted { call, cause, outcome_unknown } => {
                     To::Interrupted(wit::Interruption { call, cause, outcome_unknown })
                 }
+                // Where a batch over several trees fails, `failed-commit` says the rest.
+                From::Atomic { source, .. } => return error_to_wit(*source),
                 other => To::Other(other.to_string()),
             }
         }
@@ -118,6 +137,26 @@ macro_rules! error_conversions {
                     To::WalRecordTooLarge { bytes: size(bytes), maximum: size(maximum) }
                 }
                 From::BatchTooLarge(len) => To::BatchTooLarge { len: size(len) },
+                From::BatchTooWide(pages) => To::BatchTooWide { pages: size(pages) },
+                From::TooManyPrefixOperations(len) => To::TooManyPrefixOps { len: size(len) },
+                From::GuardFailed => To::GuardFailed,
+                From::TreeNotFound(name) => To::TreeNotFound { name: text(name) },
+                From::TreeExists(name) => To::TreeExists { name: text(name) },
+                From::InvalidTreeName(reason) => {
+                    To::InvalidTreeName { reason: $crate::text::name(&reason) }
+                }
+                From::TreeDropped => To::TreeDropped,
+                From::GcRequiresStandaloneTree => To::GcRequiresStandaloneTree,
+                From::OutsideViewScope(wit::OutsideScope { requested_len, scope_len }) => {
+                    let (requested_len, scope_len) = (size(requested_len), size(scope_len));
+                    To::OutsideViewScope { requested_len, scope_len }
+                }
+                From::SnapshotEpochExhausted => To::SnapshotEpochExhausted,
+                From::InvalidImage(why) => To::InvalidImage { why: $crate::text::name(&why) },
+                From::Expired(wit::Expiry { what, advice }) => {
+                    let (what, advice) = ($crate::text::name(&what), $crate::text::name(&advice));
+                    To::Expired { what, advice }
+                }
                 From::NotFound => To::NotFound,
                 From::DestinationExists => To::DstExists,
                 From::ReadOnly => To::ReadOnly,
@@ -169,82 +208,6 @@ macro_rules! class_conversions {
                 // A class this version has no name for; the detail says what it is.
                 wit::CorruptionClass::Other => engine::CorruptionClass::Checksum,
             }
-        }
-    };
-}
-
-/// Makes `stats_to_wit`, `stats_from_wit`, `report_to_wit` and `report_from_wit` for the generated
-/// module `holt:metadata/store` at the given path; needs [`error_conversions`](crate::error_conversions)
-/// in the same module.
-#[macro_export]
-macro_rules! store_conversions {
-    ($($store:tt)*) => {
-        use $($store)* as wit_store;
-
-        $crate::stats_conversions!(
-            tree: records, frames, levels, cache_bytes, dirty_pages, cache_misses, evictions,
-                staged_evictions, page_splits, page_merges, spills, merges, compactions,
-                checkpoints, checkpoint_pages, pre_images, log_bytes, log_records, log_syncs,
-                replayed_records, log_allocated_bytes, last_lsn;
-            store: blobs = store_blobs, pages = store_pages, staged_pages = store_staged_pages,
-                free_bytes = store_free_bytes, allocated_bytes = store_allocated_bytes,
-                manifest_bytes = store_manifest_bytes,
-                manifest_switches = store_manifest_switches, pages_read = store_pages_read,
-                bytes_written = store_bytes_written;
-            report: records, frames, pages, extents, payload_bytes, fill_per_mille;
-        );
-    };
-}
-
-/// Makes the conversions of figures, field by field.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! stats_conversions {
-    (
-        tree: $($tree:ident),*;
-        store: $($store:ident = $flat:ident),*;
-        report: $($report:ident),*;
-    ) => {
-        /// Figures, to cross the boundary.
-        #[allow(dead_code, reason = "a guest only sends, a host does both")]
-        pub(crate) fn stats_to_wit(stats: ::holt_engine::db::TreeStats) -> wit_store::Stats {
-            wit_store::Stats {
-                $($tree: stats.$tree,)*
-                $($flat: stats.store.$store,)*
-            }
-        }
-
-        /// Figures that crossed the boundary.
-        #[allow(dead_code, reason = "a guest only sends, a host does both")]
-        pub(crate) fn stats_from_wit(from: wit_store::Stats) -> ::holt_engine::db::TreeStats {
-            let mut stats = ::holt_engine::db::TreeStats::default();
-            $(stats.$tree = from.$tree;)*
-            $(stats.store.$store = from.$flat;)*
-            stats
-        }
-
-        /// A report, to cross the boundary.
-        #[allow(dead_code, reason = "a guest only sends, a host does both")]
-        pub(crate) fn report_to_wit(
-            report: ::holt_engine::db::VerifyReport,
-        ) -> wit_store::VerifyReport {
-            let damage = report.damage.into_iter().take($crate::limits::MAX_DAMAGE);
-            wit_store::VerifyReport {
-                $($report: report.$report,)*
-                damage: damage.map(corruption_to_wit).collect(),
-            }
-        }
-
-        /// A report that crossed the boundary.
-        #[allow(dead_code, reason = "a guest only sends, a host does both")]
-        pub(crate) fn report_from_wit(
-            from: wit_store::VerifyReport,
-        ) -> ::holt_engine::db::VerifyReport {
-            let mut report = ::holt_engine::db::VerifyReport::default();
-            $(report.$report = from.$report;)*
-            let damage = from.damage.into_iter().take($crate::limits::MAX_DAMAGE);
-            report.damage = damage.map(corruption_from_wit).collect();
-            report
         }
     };
 }

@@ -1,46 +1,31 @@
-//! A page of a scan, packed, and the token that resumes one.
+//! A page of a scan, packed.
 
-use holt_engine::db::{RangeEntry, ScanPage};
-use holt_engine::error::{Error, Result};
+use holt_engine::db::RangeEntry;
+use holt_engine::error::Result;
 use holt_engine::ids::RecordVersion;
-use holt_engine::limits::{MAX_KEY_BYTES, MAX_SCAN_ENTRIES};
+use holt_engine::limits::{MAX_PAGE_TOKEN_BYTES, MAX_SCAN_ENTRIES};
 
 use crate::bytes::{Reader, malformed, put_framed};
+use crate::changes::{check_key, check_value};
+use crate::scan::{Page, UNKNOWN_ENTRY};
 
 const RECORD: u8 = 0;
 const COMMON_PREFIX: u8 = 1;
 
-/// First byte of every token, so that a later form can be told apart.
-const TOKEN_FORM: u8 = 1;
+/// Flags of a page: `next` is there; the page is consistent with the first one.
+const HAS_NEXT: u8 = 1;
+const CONSISTENT: u8 = 2;
 
-/// The token that resumes a scan after `key`.
-pub fn token(key: &[u8]) -> Vec<u8> {
-    let mut token = Vec::with_capacity(1 + key.len());
-    token.push(TOKEN_FORM);
-    token.extend_from_slice(key);
-    token
-}
-
-/// The key a token resumes after.
+/// Packs a page.
 ///
 /// # Errors
-/// `InvalidArgument` if it is no token.
-pub fn resume_after(token: &[u8]) -> Result<&[u8]> {
-    match token {
-        [TOKEN_FORM, key @ ..] if key.len() <= MAX_KEY_BYTES => Ok(key),
-        _ => Err(Error::InvalidArgument { what: "resume token", why: "pass one from a page" }),
-    }
-}
-
-/// Packs a page; its `next` becomes a token.
-pub fn encode(page: &ScanPage<RangeEntry>) -> Result<Vec<u8>> {
+/// `InvalidArgument` for an entry that has no packed form.
+pub fn encode(page: &Page) -> Result<Vec<u8>> {
     let mut out = Vec::with_capacity(64 * page.entries.len() + 64);
-    match &page.next {
-        None => out.push(0),
-        Some(next) => {
-            out.push(1);
-            put_framed(&mut out, &token(next))?;
-        }
+    let has_next = if page.next.is_some() { HAS_NEXT } else { 0 };
+    out.push(has_next | if page.consistent { CONSISTENT } else { 0 });
+    if let Some(next) = &page.next {
+        put_framed(&mut out, next)?;
     }
     for entry in &page.entries {
         match entry {
@@ -54,52 +39,62 @@ pub fn encode(page: &ScanPage<RangeEntry>) -> Result<Vec<u8>> {
                 out.push(COMMON_PREFIX);
                 put_framed(&mut out, prefix)?;
             }
-            _ => return Err(malformed("an entry that has no packed form")),
+            _ => return Err(UNKNOWN_ENTRY),
         }
     }
     Ok(out)
 }
 
-/// Reads a packed page; its `next` is the key to resume after.
+/// Reads a packed page.
 ///
 /// # Errors
-/// `InvalidArgument` for bytes of another form.
-pub fn decode(packed: &[u8]) -> Result<ScanPage<RangeEntry>> {
+/// `InvalidArgument` for bytes of another form; `KeyTooLong` and `ValueTooLong` for records that
+/// no store holds.
+pub fn decode(packed: &[u8]) -> Result<Page> {
     let mut reader = Reader::new(packed);
-    let next = match reader.u8()? {
+    let flags = reader.u8()?;
+    if flags & !(HAS_NEXT | CONSISTENT) != 0 {
+        return Err(malformed("page with unknown flags"));
+    }
+    let next = match flags & HAS_NEXT {
         0 => None,
-        1 => Some(resume_after(reader.framed()?)?.into()),
-        _ => return Err(malformed("page does not say whether another follows")),
+        _ => Some(reader.framed()?),
     };
+    if next.is_some_and(|token| token.len() > MAX_PAGE_TOKEN_BYTES) {
+        return Err(malformed("token over its limit"));
+    }
     let mut entries = Vec::new();
     while !reader.is_empty() {
         if entries.len() == MAX_SCAN_ENTRIES {
             return Err(malformed("more entries than a page may have"));
         }
-        entries.push(match reader.u8()? {
+        let (kind, key) = (reader.u8()?, reader.framed()?);
+        check_key(key)?;
+        entries.push(match kind {
             RECORD => {
-                let key = reader.framed()?.into();
                 let version = RecordVersion::from_raw(reader.u64()?);
-                RangeEntry::Key { key, value: reader.framed()?.into(), version }
+                let value = reader.framed()?;
+                check_value(value)?;
+                RangeEntry::Key { key: key.into(), value: value.into(), version }
             }
-            COMMON_PREFIX => RangeEntry::CommonPrefix(reader.framed()?.into()),
+            COMMON_PREFIX => RangeEntry::CommonPrefix(key.into()),
             _ => return Err(malformed("entry of an unknown kind")),
         });
     }
-    Ok(ScanPage { entries, next })
+    Ok(Page { entries, next: next.map(Into::into), consistent: flags & CONSISTENT != 0 })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn sample() -> ScanPage<RangeEntry> {
+    fn sample() -> Page {
         let version = RecordVersion::from_raw(u64::MAX);
         let entries = vec![
             RangeEntry::CommonPrefix(b"a/".to_vec()),
             RangeEntry::Key { key: b"b".to_vec(), value: vec![], version },
         ];
-        ScanPage { entries, next: Some(b"b".to_vec()) }
+        Page { entries, next: Some(b"token".to_vec()), consistent: true }
     }
 
     #[test]
@@ -107,7 +102,10 @@ mod tests {
         let mut page = sample();
         assert_eq!(decode(&encode(&page).unwrap()), Ok(page.clone()));
         page.next = None;
+        assert_eq!(decode(&encode(&page).unwrap()), Ok(page.clone()));
+        page.consistent = false;
         assert_eq!(decode(&encode(&page).unwrap()), Ok(page));
+        assert_eq!(decode(&[0]), Ok(Page::default()));
     }
 
     #[test]
@@ -124,10 +122,16 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_told_from_keys() {
-        assert_eq!(resume_after(&token(b"k")), Ok(&b"k"[..]));
-        assert!(resume_after(b"").is_err());
-        assert!(resume_after(b"k").is_err());
-        assert!(resume_after(&token(&vec![0; MAX_KEY_BYTES + 1])).is_err());
+    fn what_no_page_holds_is_refused() {
+        for flags in 4..=u8::MAX {
+            assert!(decode(&[flags]).is_err(), "{flags}");
+        }
+        let long = vec![0; MAX_PAGE_TOKEN_BYTES + 1];
+        assert!(decode(&encode(&Page { next: Some(long), ..sample() }).unwrap()).is_err());
+        let many = vec![RangeEntry::CommonPrefix(vec![]); MAX_SCAN_ENTRIES + 1];
+        assert!(decode(&encode(&Page { entries: many, ..sample() }).unwrap()).is_err());
+        let key = vec![0; holt_engine::limits::MAX_KEY_BYTES + 1];
+        let entries = vec![RangeEntry::CommonPrefix(key)];
+        assert!(decode(&encode(&Page { entries, ..sample() }).unwrap()).is_err());
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
+use holt_engine::limits::MAX_TREE_NAME_BYTES;
+
 use crate::limits::{MAX_NAME_BYTES, MAX_NAMES, MAX_TEXT_BYTES};
 
 /// Stands for a name that was too long, or came after [`MAX_NAMES`] others.
@@ -19,6 +21,15 @@ pub fn bounded(text: &str) -> String {
         out.push(char);
     }
     out
+}
+
+/// The name of a tree that the other side sent, cut to the limit of such names. Unlike other
+/// texts it is data: its characters stay as they are.
+pub fn tree_name(name: String) -> String {
+    match name.len() {
+        0..=MAX_TREE_NAME_BYTES => name,
+        _ => name[..name.floor_char_boundary(MAX_TREE_NAME_BYTES)].into(),
+    }
 }
 
 /// The engine's errors name arguments and quotas by texts that live for ever. This makes one of a
@@ -47,6 +58,13 @@ mod tests {
         let long = "\u{1f600}".repeat(MAX_TEXT_BYTES);
         assert_eq!(bounded(&long).len(), MAX_TEXT_BYTES);
         assert_eq!(bounded("a\x1b[2J\nb"), "a\u{fffd}[2J\u{fffd}b");
+    }
+
+    #[test]
+    fn names_of_trees_are_cut_and_else_kept() {
+        assert_eq!(tree_name("a\nb".into()), "a\nb");
+        let long = tree_name("\u{e4}".repeat(MAX_TREE_NAME_BYTES));
+        assert_eq!(long.len(), MAX_TREE_NAME_BYTES);
     }
 
     #[test]

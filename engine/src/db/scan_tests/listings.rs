@@ -7,6 +7,9 @@ use super::{Ask, Item, Model, Random, grown, items, keys_of};
 use crate::db::{KeyRangeEntryRef, PageToken, RangeEntryRef, Tree};
 use crate::error::Error;
 
+/// More bytes than a part of these tests has.
+const BYTES: usize = 1 << 20;
+
 /// Reads a listing page by page, passing `next` back as `start_after`.
 fn by_pages(tree: &Tree, ask: &Ask, random: &mut Random, keys_only: bool) -> Vec<Item> {
     let (mut ask, mut found) = (ask.clone(), Vec::new());
@@ -40,7 +43,7 @@ fn by_pages(tree: &Tree, ask: &Ask, random: &mut Random, keys_only: bool) -> Vec
 fn by_tokens(tree: &Tree, ask: &Ask, random: &mut Random) -> Vec<Item> {
     let (mut token, mut found) = (None, Vec::new());
     loop {
-        let page = ask.records(tree).page_from(token.as_ref(), 1 + random.below(9), 1 << 20);
+        let page = ask.records(tree).page_from(token.as_ref(), 1 + random.below(9), BYTES);
         let page = page.unwrap();
         assert_eq!(page.consistent, token.is_none());
         found.extend(page.entries.into_iter().map(Item::from));

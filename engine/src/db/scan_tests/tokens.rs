@@ -6,6 +6,10 @@ use super::{Ask, Item, Random, grown, items, keys_of, open, store};
 use crate::db::{PageToken, Tree};
 use crate::error::Error;
 use crate::limits::{MAX_KEY_BYTES, MAX_PAGE_TOKEN_BYTES, MIN_CACHE_BYTES};
+use crate::limits::{MAX_SCAN_BYTES, MAX_SCAN_ENTRIES};
+
+/// More bytes than a part of these tests has.
+const BYTES: usize = 1 << 20;
 
 fn refused(bytes: &[u8]) -> bool {
     matches!(PageToken::from_bytes(bytes), Err(Error::InvalidArgument { what: "page token", .. }))
@@ -36,7 +40,7 @@ fn a_token_outlives_the_store_it_came_from() {
     let (mut found, mut bytes): (Vec<Item>, Option<Vec<u8>>) = (Vec::new(), None);
     loop {
         let token = bytes.map(|bytes| PageToken::from_bytes(&bytes).unwrap());
-        let page = ask.keys(&tree).page_from(token.as_ref(), 7, 1 << 20).unwrap();
+        let page = ask.keys(&tree).page_from(token.as_ref(), 7, BYTES).unwrap();
         found.extend(page.entries.into_iter().map(Item::from));
         let Some(next) = page.next else { break };
         bytes = Some(next.to_bytes());
@@ -109,7 +113,8 @@ fn forged_tokens_stay_within_the_scan() {
         let mut bad = [&good[..18], &after].concat();
         bad.extend(crate::codec::checksum::crc32(0, &bad).to_le_bytes());
         let token = PageToken::from_bytes(&bad).unwrap();
-        let page = ask.records(&tree).page_from(Some(&token), 1 << 16, 8 << 20).unwrap();
+        let page =
+            ask.records(&tree).page_from(Some(&token), MAX_SCAN_ENTRIES, MAX_SCAN_BYTES).unwrap();
         let within = ask.expected(&model);
         for entry in page.entries {
             let item = Item::from(entry);

@@ -19,8 +19,8 @@ Examples:
   diff <(holt --store ./a dump) <(holt --store ./b dump)
 
 One object a line, in key order: {\"key\",\"value\"} if both are UTF-8, else {\"key_b64\",\"value_b64\"}
-(standard base64). Equal records give equal bytes, whichever engine wrote or reads them. --json
-changes nothing.";
+(standard base64). Equal records give equal bytes, whichever engine wrote or reads them; they are of
+one moment. --json changes nothing.";
 
 /// Print every record, as JSON Lines in key order
 #[derive(Debug, clap::Args)]
@@ -34,6 +34,8 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> {
     let prefix = context.keys.parse(&arguments.prefix)?;
     let mut opened = open(context, Access::Read)?;
+    // Others may write meanwhile: what is printed is of one moment.
+    let mut snapshot = opened.store.snapshot(&prefix)?;
     let request = ScanRequest {
         prefix,
         max_entries: SCAN_ENTRIES,
@@ -41,7 +43,7 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> 
         ..ScanRequest::default()
     };
     let bar = progress::records("dumped");
-    for_each(opened.store.as_mut(), request, u64::MAX, |entry| {
+    for_each(snapshot.as_mut(), request, u64::MAX, |entry| {
         bar.inc(1);
         match entry {
             RangeEntry::Key { key, value, .. } => jsonl::write(&mut context.out, key, value),

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use holt_engine::db::RangeEntry;
-use holt_host::api::{ScanRequest, Store};
+use holt_host::api::{Reads, ScanRequest};
 
 use crate::cli::Context;
 use crate::cli::failure::Failure;
@@ -74,6 +74,7 @@ pub fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> 
         keys_only: !arguments.long && !context.json,
         max_entries: SCAN_ENTRIES,
         max_bytes: SCAN_BYTES,
+        ..ScanRequest::default()
     };
     let mut opened = open(context, Access::Read)?;
     let limit = arguments.limit.unwrap_or(u64::MAX);
@@ -102,7 +103,7 @@ fn delimiter(context: &Context, argument: Option<&OsString>) -> Result<u8, Failu
 
 /// Calls `visit` with up to `limit` entries, fetching a bounded number at a time.
 pub fn for_each(
-    store: &mut dyn Store,
+    store: &mut dyn Reads,
     mut request: ScanRequest,
     limit: u64,
     mut visit: impl FnMut(&RangeEntry) -> Result<(), Failure>,
@@ -116,7 +117,7 @@ pub fn for_each(
         }
         left = left.saturating_sub(page.entries.len() as u64);
         match page.next {
-            Some(next) => request.start_after = Some(next),
+            Some(next) => request.resume = Some(next),
             None => break,
         }
     }

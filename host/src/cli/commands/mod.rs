@@ -15,6 +15,8 @@ mod mv;
 mod put;
 mod rm;
 mod stat;
+mod trees;
+mod watch;
 
 use clap::Subcommand;
 
@@ -32,6 +34,8 @@ pub enum Command {
     Ls(ls::Arguments),
     Dump(dump::Arguments),
     Load(load::Arguments),
+    Trees(trees::Arguments),
+    Watch(watch::Arguments),
     Stat(stat::Arguments),
     Check(check::Arguments),
     Checkpoint(checkpoint::Arguments),
@@ -50,6 +54,8 @@ pub fn run(command: &Command, context: &mut Context) -> Result<(), Failure> {
         Command::Ls(arguments) => ls::run(arguments, context),
         Command::Dump(arguments) => dump::run(arguments, context),
         Command::Load(arguments) => load::run(arguments, context),
+        Command::Trees(arguments) => trees::run(arguments, context),
+        Command::Watch(arguments) => watch::run(arguments, context),
         Command::Stat(arguments) => stat::run(arguments, context),
         Command::Check(arguments) => check::run(arguments, context),
         Command::Checkpoint(arguments) => checkpoint::run(arguments, context),

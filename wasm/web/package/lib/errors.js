@@ -31,7 +31,14 @@ export function wrongType(what, expected, value) {
   return new TypeError(`${what} must be ${expected}, but it is ${kind(value)}`);
 }
 
-/** The error of every call on a tree that was freed. */
-export function freed() {
-  return new HoltError('TREE_FREED', 'this tree was freed; make a new one with Tree.memory()');
+const FREED = {
+  tree: ['TREE_FREED', 'this tree was freed; make a new one with Tree.memory()'],
+  snapshot: ['SNAPSHOT_FREED', 'this snapshot was freed; take a new one with tree.snapshot()'],
+  database: ['DATABASE_FREED', 'this database was freed; make a new one with Database.memory()'],
+};
+
+/** The error of every call on a tree, snapshot or database that was freed. */
+export function freed(what) {
+  const [code, message] = FREED[what];
+  return new HoltError(code, message);
 }

@@ -1,6 +1,7 @@
 // Option objects: each option is read once, and names nobody knows are refused.
 import { byteLength, check, write } from './bytes.js';
 import { invalid, wrongType } from './errors.js';
+import { home } from './home.js';
 
 /** The options object as it was given; refuses unknown names, so that a slip is not a full scan. */
 export function known(options, names, what) {
@@ -54,13 +55,55 @@ export function delimiterByte(value) {
   return typeof value === 'string' ? value.charCodeAt(0) : value[0];
 }
 
+/** A key of its own, unless it is not given. */
+function maybeKey(wire, value, what) {
+  return value === undefined ? undefined : ownKey(wire, value, what);
+}
+
+/** A version of a record or a position of the feed: a bigint of 64 bits, unsigned. */
+export function word(value, what) {
+  if (typeof value !== 'bigint') throw wrongType(what, 'a bigint', value);
+  if (value < 0n || value >= 1n << 64n) {
+    throw invalid(`${what} must be from 0n to 2n ** 64n - 1n; pass one that holt returned`);
+  }
+  return value;
+}
+
+/** The UTF-8 bytes of a tree's name. */
+export function treeName(wire, name) {
+  if (typeof name !== 'string') throw wrongType('the name of the tree', 'a string', name);
+  if (name.length > home.info.limits.treeNameBytes) wire.refuseName();
+  return ownKey(wire, name, 'the name of the tree');
+}
+
+/** Bytes of a page token, which the engine checks. */
+function pageToken(value) {
+  if (value === undefined) return undefined;
+  check(value, 'token');
+  const room = typeof value === 'string' ? -1 : byteLength(value);
+  if (room < 0 || room > home.info.limits.pageTokenBytes) {
+    throw invalid('token must be one that page() returned, unchanged');
+  }
+  const bytes = new Uint8Array(room);
+  write(bytes, 0, value, room, 'token');
+  return bytes;
+}
+
 /** What part of a tree to scan. */
 export function scanSpec(wire, options, keysOnly) {
-  const { prefix, startAfter, delimiter } = options;
+  const { prefix, startAfter, startAt, endBefore, reverse, delimiter, token } = options;
+  if (startAfter !== undefined && startAt !== undefined) {
+    throw invalid('a scan starts at startAt or behind startAfter; pass one of them');
+  }
+  const inclusive = startAt !== undefined;
   return {
-    prefix: prefix === undefined ? new Uint8Array(0) : ownKey(wire, prefix, 'prefix'),
-    after: startAfter === undefined ? undefined : ownKey(wire, startAfter, 'startAfter'),
+    prefix: maybeKey(wire, prefix, 'prefix'),
+    start: inclusive ? ownKey(wire, startAt, 'startAt') : maybeKey(wire, startAfter, 'startAfter'),
+    inclusive,
+    end: maybeKey(wire, endBefore, 'endBefore'),
+    reverse: flag(reverse, 'reverse'),
     delimiter: delimiterByte(delimiter),
+    token: pageToken(token),
     keysOnly,
   };
 }

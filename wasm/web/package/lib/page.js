@@ -13,8 +13,8 @@ function copy(bytes, from, length) {
   return out;
 }
 
-/** The entries of a page as objects, and the key to go on after. */
-export function decode({ bytes, count, nextBytes }, keysOnly) {
+/** The entries of a page as objects, and where to go on: as a key, and as a token. */
+export function decode({ bytes, count, tokenBytes, consistent }, keysOnly) {
   const { buffer } = bytes;
   const versions = new BigUint64Array(buffer, 0, count);
   const lengths = new Uint32Array(buffer, 8 * count, 2 * count);
@@ -35,6 +35,10 @@ export function decode({ bytes, count, nextBytes }, keysOnly) {
       at += valueBytes;
     }
   }
-  const next = nextBytes < 0 ? null : copy(bytes, at, nextBytes);
-  return { entries, next };
+  if (tokenBytes < 0) return { entries, next: null, token: null, consistent };
+  const last = entries[count - 1];
+  const shown = last.type === 'prefix' ? last.prefix : last.key;
+  return {
+    entries, next: copy(shown, 0, shown.length), token: copy(bytes, at, tokenBytes), consistent,
+  };
 }

@@ -19,7 +19,7 @@ export class Scan {
   #size;
   #done = false;
 
-  /** `live` gives the wire of the tree, or throws if the tree was freed. */
+  /** `live` gives the wire of what is scanned, or throws if that was freed. */
   constructor(live, spec, limit) {
     this.#live = live;
     this.#spec = spec;
@@ -57,7 +57,7 @@ export class Scan {
     this.#entries = page.entries;
     this.#at = 0;
     this.#done = page.next === null;
-    if (page.next !== null) this.#spec = { ...this.#spec, after: page.next };
+    if (page.next !== null) this.#spec = { ...this.#spec, start: page.next, inclusive: false };
   }
 
   /** Ends the scan; called by `for … of` when it is left early. */

@@ -1,152 +1,176 @@
 // The tree as JavaScript sees it. Types and units are documented in `index.d.ts`.
-import { Batch } from './batch.js';
-import { HoltError, freed, wrongType } from './errors.js';
-import { glue, home, stop } from './home.js';
-import { flag, known, scanSpec, whole } from './options.js';
-import { decode } from './page.js';
-import { Scan } from './scan.js';
-import { Wire } from './wire.js';
+import { Batch, PUT, Packer, fillBatch } from './batch.js';
+import { wrongType } from './errors.js';
+import { decodeChanges } from './feed.js';
+import { flag, known, ownKey, whole, word } from './options.js';
+import { Reader, live, ours } from './reader.js';
+import { Snapshot } from './snapshot.js';
+import { memory } from './store.js';
 
-const SCAN_OPTIONS = ['prefix', 'startAfter', 'delimiter', 'limit'];
-const PAGE_OPTIONS = [...SCAN_OPTIONS, 'maxBytes', 'keysOnly'];
-const STANDARD_PAGE_ENTRIES = 1000;
-const STANDARD_PAGE_BYTES = 1024 * 1024;
-const ours = Symbol('made by Tree');
+/** Packs the records of `putMany`. */
+function packRecords(wire, records, what) {
+  if (typeof records !== 'object' || records === null || typeof records[Symbol.iterator] !== 'function') {
+    throw wrongType(`the records of ${what}`, 'an array or a Map', records);
+  }
+  const packer = new Packer(wire);
+  for (const record of records) {
+    if (!Array.isArray(record)) {
+      throw wrongType(`record ${packer.count} of ${what}`, 'an array of key and value', record);
+    }
+    const [key, value] = record;
+    packer.add(0, PUT, { key, value });
+  }
+  return packer.close();
+}
 
-export class Tree {
-  #wire;
-
+export class Tree extends Reader {
   constructor(token, wire) {
     if (token !== ours) throw new TypeError('a Tree is made by Tree.memory(), not by new');
-    this.#wire = wire;
+    super(wire, 'tree');
   }
 
-  static memory() {
-    const { Engine } = glue();
-    let raw;
-    try {
-      raw = Engine.memory();
-    } catch (error) {
-      // The engine's own errors come as strings, anything else is a trap.
-      if (typeof error !== 'string') throw stop(error);
-      const { code, message } = JSON.parse(error);
-      throw new HoltError(code, message);
-    }
-    return new Tree(ours, new Wire(raw));
-  }
-
-  #live() {
-    const wire = this.#wire;
-    if (wire === undefined) throw freed();
-    if (home.stopped !== undefined) throw home.stopped;
-    return wire;
-  }
-
-  get(key) {
-    const wire = this.#live();
-    return wire.get(key) ? wire.value() : undefined;
-  }
-
-  getRecord(key) {
-    const wire = this.#live();
-    if (!wire.get(key)) return undefined;
-    const version = wire.version();
-    return { value: wire.value(), version };
+  static memory(options) {
+    return new Tree(ours, memory('tree', options));
   }
 
   put(key, value) {
-    this.#live().put(key, value);
+    live(this).put(key, value);
+  }
+
+  insert(key, value) {
+    const wire = live(this);
+    if (wire.ask('insert', { key, value })) return wire.value();
+    wire.tidy();
+    return undefined;
+  }
+
+  putIfAbsent(key, value) {
+    return live(this).does('put_if_absent', { key, value });
+  }
+
+  compareAndPut(key, version, value) {
+    return live(this).does('compare_and_put', { key, value }, word(version, 'version'));
+  }
+
+  putMany(records) {
+    const packed = packRecords(live(this), records, 'putMany');
+    const wire = live(this);
+    wire.packed('put_many', packed);
+    wire.tidy();
+  }
+
+  putManyIfAbsent(records) {
+    const packed = packRecords(live(this), records, 'putManyIfAbsent');
+    const wire = live(this);
+    wire.packed('put_many_if_absent', packed);
+    return Array.from(wire.value(), (created) => created === 1);
   }
 
   delete(key) {
-    return this.#live().delete(key);
+    return live(this).delete(key);
+  }
+
+  remove(key) {
+    const wire = live(this);
+    return wire.ask('remove', { key }) ? wire.value() : undefined;
+  }
+
+  deleteIfVersion(key, version) {
+    return live(this).does('delete_if_version', { key }, word(version, 'version'));
   }
 
   rename(src, dst, options) {
-    const wire = this.#live();
-    const { force } = known(options, ['force'], 'rename');
-    wire.rename(src, dst, flag(force, 'force'));
+    live(this);
+    const force = flag(known(options, ['force'], 'rename').force, 'force');
+    live(this).does('rename', { src, dst }, force);
+  }
+
+  renamePrefix(src, dst, options) {
+    live(this);
+    const force = flag(known(options, ['force'], 'renamePrefix').force, 'force');
+    const wire = live(this);
+    wire.does('rename_prefix', { src, dst }, force);
+    return wire.count();
+  }
+
+  deletePrefix(prefix) {
+    const wire = live(this);
+    wire.does('delete_prefix', { prefix });
+    return wire.count();
   }
 
   atomic(fill) {
-    const batch = new Batch(this.#live());
-    if (typeof fill === 'function') {
-      let answer;
-      try {
-        answer = fill(batch);
-      } catch (error) {
-        Batch.close(batch);
-        throw error;
-      }
-      if (typeof answer?.then === 'function') {
-        Batch.close(batch);
-        throw new TypeError('the function of atomic must not be async: collect first, then call it');
-      }
-    } else if (Array.isArray(fill)) {
-      Batch.addAll(batch, fill);
-    } else {
-      throw wrongType('the batch of atomic', 'a function or an array of operations', fill);
+    const packer = new Packer(live(this));
+    const packed = fillBatch(new Batch(packer), packer, fill);
+    const wire = live(this);
+    const applied = wire.packed('atomic', packed);
+    wire.tidy();
+    return applied;
+  }
+
+  txn(fill) {
+    if (!this.atomic(fill)) live(this).refuseGuard();
+  }
+
+  snapshot(prefix = '') {
+    const wire = live(this);
+    const scope = ownKey(wire, prefix, 'prefix');
+    return new Snapshot(ours, wire.open('snapshot', { prefix: scope }, 'snapshot'), scope);
+  }
+
+  view(prefix, read) {
+    live(this);
+    if (typeof read !== 'function') throw wrongType('the second argument of view', 'a function', read);
+    const snapshot = this.snapshot(prefix);
+    let later = false;
+    try {
+      const result = read(snapshot);
+      later = typeof result?.then === 'function';
+      return later ? Promise.resolve(result).finally(() => snapshot.free()) : result;
+    } finally {
+      if (!later) snapshot.free();
     }
-    return this.#live().atomic(Batch.close(batch));
   }
 
-  scan(options) {
-    return this.#scan(options, false, 'scan');
+  changesSince(lsn) {
+    return decodeChanges(live(this).changes(word(lsn, 'lsn')));
   }
 
-  scanKeys(options) {
-    return this.#scan(options, true, 'scanKeys');
+  lastLsn() {
+    return live(this).invoke('lsn');
   }
 
-  #scan(options, keysOnly, what) {
-    const wire = this.#live();
-    const given = known(options, SCAN_OPTIONS, what);
-    const limit = whole(given.limit, 'limit', 0, Infinity, Infinity);
-    return new Scan(() => this.#live(), scanSpec(wire, given, keysOnly), limit);
-  }
-
-  page(options) {
-    const wire = this.#live();
-    const given = known(options, PAGE_OPTIONS, 'page');
-    const { pageEntries, pageBytes } = home.info.limits;
-    const entries = whole(given.limit, 'limit', 1, Infinity, STANDARD_PAGE_ENTRIES);
-    const bytes = whole(given.maxBytes, 'maxBytes', 1, Infinity, STANDARD_PAGE_BYTES);
-    const spec = scanSpec(wire, given, flag(given.keysOnly, 'keysOnly'));
-    return decode(wire.page(spec, Math.min(entries, pageEntries), Math.min(bytes, pageBytes)), spec.keysOnly);
+  checkpoint() {
+    live(this).run('checkpoint');
   }
 
   compact() {
-    this.#live().run('compact');
+    live(this).run('compact');
   }
 
   maintain(pages) {
-    return this.#live().run('maintain', whole(pages, 'pages', 1, 0xffff_ffff, 64));
+    return live(this).run('maintain', whole(pages, 'pages', 1, 0xffff_ffff, 64));
+  }
+
+  gc() {
+    const wire = live(this);
+    wire.run('gc');
+    return wire.count();
+  }
+
+  vacuum() {
+    return live(this).report('vacuum');
   }
 
   verify() {
-    return this.#live().report('verify');
+    return live(this).report('verify');
   }
 
   stats() {
-    return this.#live().report('stats');
-  }
-
-  free() {
-    const wire = this.#wire;
-    this.#wire = undefined;
-    wire?.free();
+    return live(this).report('stats');
   }
 
   get [Symbol.toStringTag]() {
     return 'Tree';
   }
-}
-
-// Runtimes without `using` lack the symbol.
-if (Symbol.dispose !== undefined) {
-  Object.defineProperty(Tree.prototype, Symbol.dispose, {
-    value: Tree.prototype.free,
-    writable: true,
-    configurable: true,
-  });
 }

@@ -1,4 +1,4 @@
-// One tree's side of the calls into wasm: where arguments are written and results are read.
+// One handle's side of the calls into wasm: where arguments are written and results are read.
 //
 // The calls and buffers are described in `wasm/web/src/lib.rs`. A wire is never shared.
 import { byteLength, check, roomFor, write } from './bytes.js';
@@ -16,12 +16,18 @@ const KEEP_BYTES = 256 * 1024;
 const OUTPUT_AT = 0;
 const OUTPUT_BYTES = 2;
 const ENTRIES = 6;
-const NEXT_BYTES = 8;
+const EXTRA = 8;
+
+// The length of what is not given, and bits of the flags of a page, as in `wasm/web/src/read.rs`.
+const ABSENT = 0xffff_ffff;
+const KEYS_ONLY = 1;
+const REVERSE = 2;
+const INCLUSIVE = 4;
 
 const decoder = new TextDecoder();
 
 // Engines are held here until they are freed, so that only `collected` frees those of forgotten
-// trees: what wasm-bindgen registers by itself would also call into a module that has stopped.
+// handles: what wasm-bindgen registers by itself would also call into a module that has stopped.
 const engines = new Set();
 const collected = new FinalizationRegistry((raw) => {
   if (home.stopped !== undefined) return;
@@ -33,8 +39,16 @@ const collected = new FinalizationRegistry((raw) => {
   }
 });
 
+/** The error of a call that returns a new engine: the engine's own come as strings. */
+export function openFailure(error) {
+  if (typeof error !== 'string') return stop(error);
+  const { code, message } = JSON.parse(error);
+  return new HoltError(code, message);
+}
+
 export class Wire {
   #raw;
+  #what;
   #bytes;
   #words;
   #version;
@@ -42,9 +56,10 @@ export class Wire {
   #inputAt;
   #capacity;
 
-  /** Takes ownership of a raw engine. */
-  constructor(raw) {
+  /** Takes ownership of a raw engine; `what` it is: tree, snapshot or database. */
+  constructor(raw, what) {
     this.#raw = raw;
+    this.#what = what;
     engines.add(raw);
     collected.register(this, raw, this);
     try {
@@ -67,7 +82,7 @@ export class Wire {
 
   /** Makes room for `bytes` of input. No code of the caller runs between this and the call. */
   #reserve(bytes) {
-    if (this.#raw === undefined) throw freed();
+    if (this.#raw === undefined) throw freed(this.#what);
     if (bytes > this.#capacity) {
       const at = this.invoke('reserve', bytes);
       if (at === 0) throw new HoltError('INVALID_ARGUMENT', `${bytes} bytes are too many for one call`);
@@ -152,9 +167,19 @@ export class Wire {
     this.#refuse('record_too_large', bytes);
   }
 
+  /** Throws: the name of a tree is over the limit. */
+  refuseName() {
+    this.#settle(this.invoke('name_too_long'));
+  }
+
+  /** Throws: a guard of a transaction failed. */
+  refuseGuard() {
+    this.#settle(this.invoke('guard_failed'));
+  }
+
   /** A call without arguments in the input. */
   invoke(call, ...numbers) {
-    if (this.#raw === undefined) throw freed();
+    if (this.#raw === undefined) throw freed(this.#what);
     if (home.stopped !== undefined) throw home.stopped;
     try {
       return this.#raw[call](...numbers);
@@ -218,36 +243,108 @@ export class Wire {
     return status !== NO;
   }
 
-  rename(src, dst, force) {
-    const srcRoom = this.checkKey(src, 'src');
-    const dstRoom = this.checkKey(dst, 'dst');
-    this.#reserve(srcRoom + dstRoom);
-    const srcBytes = write(this.#bytes, this.#inputAt, src, srcRoom, 'src');
-    const dstBytes = write(this.#bytes, this.#inputAt + srcBytes, dst, dstRoom, 'dst');
-    this.#settle(this.invoke('rename', srcBytes, dstBytes, force));
+  /**
+   * Writes keys, and a value if one of the names is `value`, one after the other; returns their
+   * lengths.
+   */
+  #place(pieces) {
+    const places = Object.entries(pieces).map(([what, piece]) => ({
+      what, piece, room: what === 'value' ? this.checkValue(piece, what) : this.checkKey(piece, what),
+    }));
+    this.#reserve(places.reduce((sum, { room }) => sum + room, 0));
+    let at = this.#inputAt;
+    return places.map(({ what, piece, room }) => {
+      const length = write(this.#bytes, at, piece, room, what);
+      at += length;
+      return length;
+    });
   }
 
-  /** Applies a packed batch. */
-  atomic(packed) {
-    this.#reserve(packed.length);
-    this.#bytes.set(packed, this.#inputAt);
-    return this.#settle(this.invoke('atomic', packed.length)) !== NO;
-  }
-
-  /** One page, still packed: its bytes, how many entries, and the length of the next key or -1. */
-  page({ prefix, after, delimiter, keysOnly }, maxEntries, maxBytes) {
-    this.#reserve(prefix.length + (after?.length ?? 0));
-    this.#bytes.set(prefix, this.#inputAt);
-    if (after !== undefined) this.#bytes.set(after, this.#inputAt + prefix.length);
-    const afterBytes = after === undefined ? 0xffff_ffff : after.length;
-    const status = this.invoke(
-      'page', prefix.length, afterBytes, delimiter, maxEntries, maxBytes, keysOnly,
-    );
+  /** A call on keys and values: `false` for NO. Its output stays until `value` or `tidy`. */
+  ask(call, pieces, ...numbers) {
+    const status = this.invoke(call, ...this.#place(pieces), ...numbers);
     if (status === FAILED) this.#settle(status);
     if (this.#bytes.byteLength === 0) this.#look();
-    const count = this.#words[ENTRIES];
-    const nextBytes = this.#words[NEXT_BYTES] - 1;
-    return { bytes: this.#take(), count, nextBytes };
+    return status !== NO;
+  }
+
+  /** A call on keys and values that leaves no output: `false` for NO. */
+  does(call, pieces, ...numbers) {
+    const yes = this.ask(call, pieces, ...numbers);
+    this.tidy();
+    return yes;
+  }
+
+  /** Gives back what a large call took, after its output was read. */
+  tidy() {
+    if (this.#capacity > KEEP_BYTES) this.#trim();
+  }
+
+  /** The count that the last call left. */
+  count() {
+    if (this.#bytes.byteLength === 0) this.#look();
+    return this.#words[ENTRIES] + this.#words[ENTRIES + 1] * 2 ** 32;
+  }
+
+  /** The key that `longest_prefix` found: the start of what it was given; read it first. */
+  foundKey() {
+    return this.#bytes.slice(this.#inputAt, this.#inputAt + this.#words[EXTRA]);
+  }
+
+  /** A call that makes a new handle, of the kind `what`. */
+  open(call, pieces, what) {
+    const lengths = this.#place(pieces);
+    if (home.stopped !== undefined) throw home.stopped;
+    let raw;
+    try {
+      raw = this.#raw[call](...lengths);
+    } catch (error) {
+      throw openFailure(error);
+    }
+    return new Wire(raw, what);
+  }
+
+  /** A call on packed bytes: `false` for NO. Its output stays. */
+  packed(call, ...pieces) {
+    this.#reserve(pieces.reduce((sum, { length }) => sum + length, 0));
+    let at = this.#inputAt;
+    for (const piece of pieces) {
+      this.#bytes.set(piece, at);
+      at += piece.length;
+    }
+    const status = this.invoke(call, ...pieces.map(({ length }) => length));
+    if (status === FAILED) this.#settle(status);
+    return status !== NO;
+  }
+
+  /** One page, still packed: its bytes, how many entries, and the length of the token or -1. */
+  page(spec, maxEntries, maxBytes) {
+    const pieces = [spec.prefix, spec.start, spec.end, spec.token];
+    this.#reserve(pieces.reduce((sum, piece) => sum + (piece?.length ?? 0), 0));
+    let at = this.#inputAt;
+    for (const piece of pieces) {
+      if (piece === undefined) continue;
+      this.#bytes.set(piece, at);
+      at += piece.length;
+    }
+    const flags = (spec.keysOnly ? KEYS_ONLY : 0) | (spec.reverse ? REVERSE : 0)
+      | (spec.inclusive ? INCLUSIVE : 0);
+    const status = this.invoke(
+      'page', ...pieces.map((piece) => piece?.length ?? ABSENT), spec.delimiter, maxEntries,
+      maxBytes, flags,
+    );
+    if (status === FAILED) this.#settle(status);
+    const count = this.count();
+    const tokenBytes = this.#words[EXTRA] - 1;
+    return { bytes: this.#take(), count, tokenBytes, consistent: status !== NO };
+  }
+
+  /** A part of the change feed, still packed. */
+  changes(from) {
+    const status = this.invoke('changes', from);
+    if (status === FAILED) this.#settle(status);
+    const [count, next] = [this.count(), this.version()];
+    return { bytes: this.#take(), count, next, more: status !== NO };
   }
 
   /** A call that only does something: `false` if there was nothing to do. */

@@ -1,11 +1,17 @@
-// The worker's part: methods and hostile arguments in a dedicated worker.
+// The worker's part: methods and wrong arguments in a dedicated worker.
 import * as holt from '/pkg/web.js';
+import { database } from '../suite/database.mjs';
 import { hostile } from '../suite/hostile.mjs';
 import { methods } from '../suite/methods.mjs';
+import { misuse } from '../suite/misuse.mjs';
+import { store } from '../suite/store.mjs';
 import { run } from './harness.mjs';
 
 await holt.init();
 postMessage(await run('worker', (test) => {
   methods(test, holt);
+  store(test, holt);
+  database(test, holt);
   hostile(test, holt);
+  misuse(test, holt);
 }));

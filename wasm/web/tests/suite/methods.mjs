@@ -255,7 +255,7 @@ export function methods(test, { Tree, HoltError, buildInfo }) {
     equal(pages, 3);
     equal(texts(tree.page({ delimiter: '/', keysOnly: true }).entries), ['a', 'a/', 'b', 'b/', 'c']);
     equal(tree.page({ keysOnly: true }).entries[0].value, undefined);
-    equal(tree.page({ prefix: 'none' }), { entries: [], next: null });
+    equal(tree.page({ prefix: 'none' }), { entries: [], next: null, token: null, consistent: true });
     const one = tree.page({ maxBytes: 1 });
     equal(texts(one.entries), ['a'], 'at least one entry');
     equal(one.next, bytes('a'));

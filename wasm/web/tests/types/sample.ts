@@ -1,7 +1,10 @@
 // Checked by `tsc --noEmit`, never run: what must compile, and (each under `@ts-expect-error`)
 // what must not.
-import { buildInfo, HoltError, init, Tree } from 'holt-web';
-import type { Batch, KeyEntry, KeyOnlyEntry, Page, PrefixEntry, Scan } from 'holt-web';
+import { buildInfo, Database, HoltError, init, Snapshot, Tree } from 'holt-web';
+import type {
+  Batch, BatchOp, ChangePage, DatabaseBatch, DatabaseBatchOp, DatabaseStats, KeyEntry, KeyOnlyEntry, Page,
+  PrefixEntry, Reader, Scan, TreeStats, VacuumStats, VerifyReport,
+} from 'holt-web';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const same = <A, B>(_: Same<A, B>): void => {};
@@ -71,4 +74,86 @@ export async function sample(): Promise<void> {
   tree.atomic([{ type: 'put', key: 'a' }]);
   // @ts-expect-error: not a code
   if (new Error() instanceof HoltError && ({} as HoltError).code === 'KEY_TO_LONG') return;
+}
+
+/** What reads a tree reads a snapshot. */
+function read(reader: Reader): number {
+  const version: bigint | undefined = reader.getVersion('k');
+  const values: (Uint8Array | undefined)[] = reader.getMany(['a', new Uint8Array(1)]);
+  reader.getMany(new Set(['a']));
+  const found: Uint8Array | undefined = reader.longestPrefix('a/b')?.key;
+  const { count, exact } = reader.prefixCount('a', { limit: 5 });
+  const back = reader.scan({ reverse: true, startAt: 'z', endBefore: 'a' });
+  same<typeof back, Scan<KeyEntry>>(true);
+  const { token, consistent } = reader.page({ limit: 5 });
+  if (token !== null) reader.page({ limit: 5, token });
+  const flags: boolean[] = [reader.has('k'), reader.isPrefixEmpty('a'), exact, consistent];
+  void [version, values, found, flags];
+  return count;
+}
+
+export async function store(): Promise<void> {
+  using tree: Tree = Tree.memory({ feedRetention: 1000, snapshotBytes: 1000, cacheBytes: 1000 });
+  const old: (Uint8Array | undefined)[] = [tree.insert('k', 'v'), tree.remove('k')];
+  const version: bigint = tree.getVersion('k') ?? 0n;
+  const done: boolean[] = [
+    tree.putIfAbsent('k', 'v'), tree.compareAndPut('k', version, 'v'), tree.deleteIfVersion('k', version),
+    ...tree.putManyIfAbsent([['a', new Uint8Array(1)]]),
+  ];
+  tree.putMany(new Map([['a', 'b']]));
+  const counts: number[] = [tree.renamePrefix('a', 'b', { force: true }), tree.deletePrefix('b'), tree.gc(), read(tree)];
+  const ops: BatchOp[] = [
+    { type: 'compareAndPut', key: 'a', version, value: 'b' }, { type: 'assertPrefixEmpty', prefix: 'a' },
+    { type: 'rename', src: 'a', dst: 'b', force: true },
+  ];
+  tree.txn(ops);
+  tree.txn((batch) => batch.assertVersion('a', version).renamePrefix('a', 'b').size);
+  const vacuumed: VacuumStats = tree.vacuum();
+
+  using snapshot: Snapshot = tree.snapshot('a/');
+  read(snapshot);
+  const place: [Uint8Array, bigint, bigint] = [snapshot.scope, snapshot.lsn, snapshot.epoch];
+  const had: boolean = tree.view('', (view) => view.has('k'));
+  const later: boolean = await tree.view('', async (view: Snapshot) => view.has('k'));
+  const page: ChangePage = tree.changesSince(tree.lastLsn());
+  for (const { lsn, events } of page.changes) {
+    for (const event of events) {
+      if (event.type === 'put') void [lsn, event.value, event.version];
+      else if (event.type === 'renamePrefix') void [event.src, event.dst];
+      // @ts-expect-error: only puts have values
+      else void event.value;
+    }
+  }
+
+  using database: Database = Database.memory({ feedRetention: 5 });
+  const named: Tree = database.createTree('t');
+  const names: string[] = database.listTrees();
+  const others: Tree[] = [database.openTree('t'), database.openOrCreateTree('t')];
+  database.dropTree('t');
+  database.atomic((batch: DatabaseBatch) => batch.put('t', 'k', 'v').deleteIfVersion('t', 'k', 1n));
+  const named2: DatabaseBatchOp[] = [{ type: 'delete', tree: 't', key: 'k' }];
+  const applied: boolean = database.atomic(named2);
+  const [stats, report, whole]: [DatabaseStats, VerifyReport, TreeStats] = [
+    database.stats(), database.verify(), database.stats().store,
+  ];
+  void [old, done, counts, vacuumed, place, had, later, named, names, others, applied, stats, report, whole];
+
+  // @ts-expect-error: a snapshot is not written to
+  snapshot.put('k', 'v');
+  // @ts-expect-error: a snapshot is made by a tree
+  new Snapshot();
+  // @ts-expect-error: versions are bigints
+  tree.compareAndPut('k', 5, 'v');
+  // @ts-expect-error: a database's operations name their tree
+  database.atomic([{ type: 'delete', key: 'k' }]);
+  // @ts-expect-error: a database's batch takes the tree first
+  database.atomic((batch) => batch.put('k', 'v'));
+  // @ts-expect-error: a guard on a version has a version
+  tree.atomic([{ type: 'assertVersion', key: 'k' }]);
+  // @ts-expect-error: tokens are bytes
+  tree.page({ token: 'text' });
+  // @ts-expect-error: names are strings
+  database.createTree(new Uint8Array(1));
+  // @ts-expect-error: records of putMany are pairs
+  tree.putMany([['k']]);
 }

@@ -1,0 +1,88 @@
+// Figures and reports: what `stats`, `vacuum` and `verify` return.
+
+/** Figures of a tree; counters start when it is made. */
+export interface TreeStats {
+  /** Live records. */
+  records: number;
+  /** Frames of the tree. */
+  frames: number;
+  /** Levels of frames: 1 for a tree of one frame. */
+  levels: number;
+  /** Bytes of cache in use. */
+  cacheBytes: number;
+  dirtyPages: number;
+  cacheMisses: number;
+  evictions: number;
+  stagedEvictions: number;
+  pageSplits: number;
+  pageMerges: number;
+  /** Full frames that moved half their pages to a sibling. */
+  spills: number;
+  /** Thin frames merged with a neighbour. */
+  merges: number;
+  compactions: number;
+  checkpoints: number;
+  checkpointPages: number;
+  /** Published pages in the store under the cache. */
+  storePages: number;
+  /** Bytes the store under the cache holds. */
+  storeBytes: number;
+}
+
+/** Figures of one tree of a database. */
+export interface NamedTreeStats {
+  name: string;
+  /** Live records. */
+  records: number;
+  frames: number;
+  /** Levels of frames: 1 for a tree of one frame. */
+  levels: number;
+}
+
+/** Figures of a database. */
+export interface DatabaseStats {
+  /** Trees with a name. */
+  openTreeCount: number;
+  /** Each of them, in the order of their names. */
+  trees: NamedTreeStats[];
+  /** The store as a whole; records and frames of all its trees, a few of its own included. */
+  store: TreeStats;
+}
+
+/** What `vacuum` came to. */
+export interface VacuumStats {
+  /** Frames and long values that nothing led to, now removed. */
+  unreachableBlobs: number;
+  /** Frames repacked. */
+  compactions: number;
+  /** Thin frames joined with a neighbour. */
+  merges: number;
+  /** Bytes that the store under the cache had allocated before. */
+  bytesBefore: number;
+  /** Bytes that it has allocated now. */
+  bytesAfter: number;
+}
+
+/** One piece of damage. */
+export interface Damage {
+  class: string;
+  blob?: string;
+  page?: number;
+  detail: string;
+}
+
+/** What `verify` found. */
+export interface VerifyReport {
+  /** Whether nothing is wrong. */
+  clean: boolean;
+  records: number;
+  frames: number;
+  pages: number;
+  extents: number;
+  /** Bytes of keys and values. */
+  payloadBytes: number;
+  /** Bytes in use on leaf pages over their capacity, in thousandths. */
+  fillPerMille: number;
+  /** At most the first thousand pieces. */
+  damage: Damage[];
+}
