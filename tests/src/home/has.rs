@@ -94,14 +94,8 @@ pub(super) const NAMED_TREES: &[Kind] = &[
 ];
 
 /// Upkeep of any store.
-pub(super) const UPKEEP: &[Kind] = &[
-    Kind::Checkpoint,
-    Kind::Compact,
-    Kind::Maintain,
-    Kind::Gc,
-    Kind::Vacuum,
-    Kind::Verify,
-];
+pub(super) const UPKEEP: &[Kind] =
+    &[Kind::Checkpoint, Kind::Compact, Kind::Maintain, Kind::Gc, Kind::Vacuum, Kind::Verify];
 
 /// What needs a device that survives.
 pub(super) const DURABILITY: &[Kind] = &[Kind::Sync];

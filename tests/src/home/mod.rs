@@ -11,16 +11,17 @@ mod has;
 mod reads;
 mod tree;
 mod web;
+mod web_lines;
 
 use holt_engine::db::TreeStats;
 
 use crate::model::Outcome;
 use crate::script::{Kind, Op};
 
+pub use calls::{is_answer, run_on_tree};
 pub use component::StoreHome;
 pub use devices::{memory_devices, simulated};
 pub use files::{FileSettings, open_database, open_files};
-pub use calls::{is_answer, run_on_tree};
 pub use tree::{Opened, TreeHome};
 pub use web::WebHome;
 

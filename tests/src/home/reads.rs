@@ -24,9 +24,7 @@ macro_rules! read {
             Read::GetVersion { key } => {
                 Outcome::Version($source.get_version(&key.0)?.map(|version| version.as_u64()))
             }
-            Read::LongestPrefix { query } => {
-                found($source.longest_prefix_record(&query.0)?)
-            }
+            Read::LongestPrefix { query } => found($source.longest_prefix_record(&query.0)?),
             Read::IsPrefixEmpty { prefix } => Outcome::Yes($source.is_prefix_empty(&prefix.0)?),
             Read::PrefixCount { prefix, limit } => {
                 let count = $source.prefix_count(&prefix.0, *limit)?;
@@ -61,7 +59,7 @@ macro_rules! take {
                 Outcome::Page(entries.into_iter().map($entry).collect(), next)
             }
             How::Tokens { pages, max_entries, max_bytes } => {
-                let (mut all, mut token) = (Vec::new(), None);
+                let (mut all, mut token) = (Vec::<Entry>::new(), None);
                 for part in 0..pages {
                     let page = range.page_from(token.as_ref(), max_entries, max_bytes)?;
                     if page.consistent != ($is_view || part == 0) {
@@ -69,11 +67,15 @@ macro_rules! take {
                         return Ok(Outcome::Failed(format!("part {part}: consistent {said}")));
                     }
                     all.extend(page.entries.into_iter().map($entry));
-                    token = page.next.map(|next| PageToken::from_bytes(&next.to_bytes()));
-                    let Some(_) = token else { break };
+                    // A token may be stored or sent meanwhile.
+                    let bytes = page.next.map(|next| next.to_bytes());
+                    token = bytes.map(|bytes| PageToken::from_bytes(&bytes)).transpose()?;
+                    if token.is_none() {
+                        break;
+                    }
                 }
-                let more = token.transpose()?.is_some();
-                let next = all.last().filter(|_| more).map(|last: &Entry| last.shown().to_vec());
+                let next = all.last().filter(|_| token.is_some());
+                let next = next.map(|last| last.shown().to_vec());
                 Outcome::Page(all, next)
             }
             How::Iterate { most } => {
