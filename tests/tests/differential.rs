@@ -354,7 +354,8 @@ fn component_and_native_engine_make_equal_bytes() {
         blank_store(blank.path());
         let (native, sandboxed) = (copy_of(blank.path()), copy_of(blank.path()));
         let (folder, other) = (native.path().to_path_buf(), sandboxed.path().to_path_buf());
-        let mut component = StoreHome::component_in(other, &sandbox, FILES).expect("a component");
+        let mut component =
+            StoreHome::component_tree(&sandbox, FILES, &other).expect("a component");
         let script = script(&config(seed, &paths)).only(&component.supports());
         let mut tree = TreeHome::new("files", move || open_files(&folder, &FILES)).expect("files");
         for home in [&mut tree as &mut dyn Home, &mut component] {

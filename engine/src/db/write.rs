@@ -183,6 +183,8 @@ impl Core {
         let report = Report { moved: pending.moved, created };
         let bytes = self.finish(lsn, pending)?;
         if bytes == 0 {
+            // As above: what is compacted next bears the position that nothing was logged at.
+            self.clock += 8;
             self.after_read();
             return Ok(Some(report));
         }

@@ -3,21 +3,26 @@
 //! Owns: [`Home`] and its implementations. Never does: compare or judge an answer. Invariant:
 //! a home that cannot be set up says why; it is never left out in silence.
 
+mod calls;
 mod component;
 mod devices;
 mod files;
+mod has;
+mod reads;
 mod tree;
 mod web;
+mod web_lines;
 
 use holt_engine::db::TreeStats;
 
 use crate::model::Outcome;
 use crate::script::{Kind, Op};
 
+pub use calls::{is_answer, run_on_tree};
 pub use component::StoreHome;
 pub use devices::{memory_devices, simulated};
 pub use files::{FileSettings, open_database, open_files};
-pub use tree::{Opened, TreeHome, is_answer, run_on_tree};
+pub use tree::{Opened, TreeHome};
 pub use web::WebHome;
 
 /// A place where the engine runs.

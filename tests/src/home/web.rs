@@ -1,44 +1,23 @@
 //! The home in Node: the web package, driven line by line through its driver script.
 //!
-//! Owns: the translation of operations and answers (see the head of `wasm/web/tests/driver.mjs`).
-//! Never does: build the package. A missing Node or package is an error that says what to do.
+//! Owns: the process. Never does: build the package. A missing Node or package is an error that
+//! says what to do.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use holt_engine::db::TreeStats;
 use serde_json::{Value, json};
 
+use super::has::{BATCHES, NAMED_TREES, READS, SCANS, SNAPSHOTS, TXN, UPKEEP, VIEW, WRITES};
+use super::web_lines::{entries, failure, outcome, pages_of, request};
 use super::{Home, not_here};
 use crate::model::{Entry, Outcome};
-use crate::script::{Bytes, Change, How, Kind, Op, Read, Scan, Start};
+use crate::script::{Kind, Op};
 use crate::source::root;
 
-/// What it has: a tree in memory, which cannot be closed and opened.
-const SUPPORTED: &[Kind] = &[
-    Kind::Get,
-    Kind::GetRecord,
-    Kind::Put,
-    Kind::Delete,
-    Kind::Rename,
-    Kind::Page,
-    Kind::Iterate,
-    Kind::ScanRecords,
-    Kind::ScanKeys,
-    Kind::StartAfter,
-    Kind::Delimiter,
-    Kind::Atomic,
-    Kind::BatchPut,
-    Kind::BatchDelete,
-    Kind::Compact,
-    Kind::Maintain,
-    Kind::Verify,
-];
-
-/// A tree in memory in a Node process.
+/// A database in memory in a Node process. It cannot be closed and opened.
 pub struct WebHome {
     child: Child,
     input: ChildStdin,
@@ -86,12 +65,42 @@ impl WebHome {
     }
 
     fn try_run(&mut self, op: &Op) -> Result<Outcome, String> {
+        if let Some(pages) = pages_of(op) {
+            return self.pages(op, pages);
+        }
         let Some(request) = request(op) else { return Ok(not_here(op)) };
         let answer = self.ask(&request)?;
         if answer["ok"] != true {
             return Ok(Outcome::Failed(failure(&answer)));
         }
         outcome(op, &answer).ok_or_else(|| format!("not an answer to {op:?}: {answer}"))
+    }
+
+    /// Follows the tokens of a scan, in as many requests as it has parts.
+    fn pages(&mut self, op: &Op, pages: usize) -> Result<Outcome, String> {
+        // Each request on a view is a view of its own.
+        let one_moment = matches!(op, Op::InSnapshot { .. });
+        let mut request = request(op).ok_or("a scan by parts is a request")?;
+        let (mut all, mut token) = (Vec::<Entry>::new(), Value::Null);
+        for part in 0..pages {
+            request["token"] = token;
+            let answer = self.ask(&request)?;
+            if answer["ok"] != true {
+                return Ok(Outcome::Failed(failure(&answer)));
+            }
+            if answer["consistent"] != (one_moment || part == 0) {
+                return Ok(Outcome::Failed(format!("part {part}: {}", answer["consistent"])));
+            }
+            let entries = entries(&answer).ok_or_else(|| format!("not a page: {answer}"))?;
+            all.extend(entries);
+            token = answer["token"].clone();
+            if token.is_null() {
+                break;
+            }
+        }
+        let next = all.last().filter(|_| !token.is_null());
+        let next = next.map(|last| last.shown().to_vec());
+        Ok(Outcome::Page(all, next))
     }
 }
 
@@ -109,7 +118,8 @@ impl Home for WebHome {
     }
 
     fn supports(&self) -> Vec<Kind> {
-        SUPPORTED.to_vec()
+        let kinds = [READS, SCANS, WRITES, BATCHES, TXN, SNAPSHOTS, VIEW, NAMED_TREES, UPKEEP];
+        kinds.concat()
     }
 
     fn run(&mut self, op: &Op) -> Outcome {
@@ -117,7 +127,7 @@ impl Home for WebHome {
     }
 
     fn reopen(&mut self) -> Result<(), String> {
-        Err("a tree in memory ends with its handle".into())
+        Err("a store in memory ends with its handles".into())
     }
 
     fn stats(&mut self) -> Option<TreeStats> {
@@ -137,128 +147,4 @@ impl Home for WebHome {
         stats.checkpoints = count("checkpoints");
         Some(stats)
     }
-}
-
-fn text(bytes: &Bytes) -> String {
-    BASE64_STANDARD.encode(&bytes.0)
-}
-
-fn bytes(value: &Value) -> Option<Vec<u8>> {
-    BASE64_STANDARD.decode(value.as_str()?).ok()
-}
-
-/// The request of an operation; `None` for what it does not have.
-fn request(op: &Op) -> Option<Value> {
-    let put =
-        |key: &Bytes, value: &Bytes| json!({ "op": "put", "key": text(key), "value": text(value) });
-    let delete = |key: &Bytes| json!({ "op": "delete", "key": text(key) });
-    Some(match op {
-        Op::Read(Read::Get { key } | Read::GetRecord { key }) => {
-            json!({ "op": "get", "key": text(key) })
-        }
-        Op::Read(Read::Scan(scan)) => scan_request(scan)?,
-        Op::Put { key, value } => put(key, value),
-        Op::Delete { key } => delete(key),
-        Op::Rename { src, dst, force } => {
-            json!({ "op": "rename", "src": text(src), "dst": text(dst), "force": force })
-        }
-        Op::Batch { changes, txn: false } => {
-            let change = |change: &Change| match change {
-                Change::Put { key, value } => Some(put(key, value)),
-                Change::Delete { key } => Some(delete(key)),
-                _ => None,
-            };
-            let changes: Option<Vec<Value>> = changes.iter().map(change).collect();
-            json!({ "op": "batch", "ops": changes? })
-        }
-        Op::Compact => json!({ "op": "compact" }),
-        Op::Maintain { budget } => json!({ "op": "maintain", "pages": budget }),
-        Op::Verify => json!({ "op": "verify" }),
-        _ => return None,
-    })
-}
-
-fn scan_request(scan: &Scan) -> Option<Value> {
-    let start_after = match &scan.start {
-        Start::First => None,
-        Start::After(key) => Some(text(key)),
-        Start::At(_) => return None,
-    };
-    let mut request = json!({
-        "op": "page",
-        "prefix": text(&scan.prefix),
-        "startAfter": start_after,
-        "delimiter": scan.delimiter,
-        "keysOnly": scan.keys_only,
-    });
-    match scan.how {
-        How::Page { max_entries, max_bytes } => {
-            request["limit"] = max_entries.into();
-            request["maxBytes"] = max_bytes.into();
-        }
-        How::Iterate { most } => {
-            request["op"] = "scan".into();
-            request["limit"] = most.into();
-        }
-        How::Tokens { .. } | How::Visit { .. } => return None,
-    }
-    Some(request)
-}
-
-/// A failure in the words of [`code`](crate::model::code).
-fn failure(answer: &Value) -> String {
-    let message = answer["message"].as_str().unwrap_or_default();
-    let figure = message.split(' ').find(|word| word.parse::<u64>().is_ok()).unwrap_or_default();
-    match answer["code"].as_str().unwrap_or_default() {
-        "NOT_FOUND" => "not-found".into(),
-        "DST_EXISTS" => "destination-exists".into(),
-        "KEY_TOO_LONG" => format!("key-too-long {figure}"),
-        "VALUE_TOO_LONG" => format!("value-too-long {figure}"),
-        code => format!("other: {code}: {message}"),
-    }
-}
-
-fn outcome(op: &Op, answer: &Value) -> Option<Outcome> {
-    let value = &answer["value"];
-    Some(match op {
-        Op::Read(Read::Get { .. }) if value.is_null() => Outcome::Value(None),
-        Op::Read(Read::Get { .. }) => Outcome::Value(Some(bytes(value)?)),
-        Op::Read(Read::GetRecord { .. }) if value.is_null() => Outcome::Record(None),
-        Op::Read(Read::GetRecord { .. }) => {
-            Outcome::Record(Some((bytes(value)?, version(&answer["version"])?)))
-        }
-        Op::Read(Read::Scan(_)) => {
-            let entries = answer["entries"].as_array()?.iter().map(entry);
-            let next = match &answer["next"] {
-                Value::Null => None,
-                next => Some(bytes(next)?),
-            };
-            Outcome::Page(entries.collect::<Option<_>>()?, next)
-        }
-        Op::Delete { .. } => Outcome::Yes(answer["deleted"].as_bool()?),
-        Op::Batch { .. } => Outcome::Yes(answer["applied"].as_bool()?),
-        Op::Verify if answer["report"]["clean"] != true => {
-            Outcome::Failed(format!("damage: {}", answer["report"]["damage"][0]))
-        }
-        _ => Outcome::Done,
-    })
-}
-
-fn version(value: &Value) -> Option<u64> {
-    value.as_str()?.parse().ok()
-}
-
-fn entry(value: &Value) -> Option<Entry> {
-    if let Some(prefix) = value.get("prefix") {
-        return Some(Entry::Prefix(bytes(prefix)?));
-    }
-    let found = match value.get("value") {
-        Some(found) => bytes(found)?,
-        None => Vec::new(),
-    };
-    Some(Entry::Key {
-        key: bytes(&value["key"])?,
-        value: found,
-        version: version(&value["version"])?,
-    })
 }

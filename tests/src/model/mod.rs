@@ -33,7 +33,7 @@ pub fn code(error: &Error) -> String {
         Error::NotFound => "not-found".into(),
         Error::DstExists => "destination-exists".into(),
         Error::InvalidArgument { .. } => "invalid-argument".into(),
-        Error::OutsideViewScope => "outside-view-scope".into(),
+        Error::OutsideViewScope { .. } => "outside-view-scope".into(),
         Error::GuardFailed => "guard-failed".into(),
         Error::TreeNotFound { .. } => "tree-not-found".into(),
         Error::TreeExists { .. } => "tree-exists".into(),

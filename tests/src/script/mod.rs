@@ -154,8 +154,7 @@ impl Op {
     pub fn parts(&self) -> Vec<Kind> {
         match self {
             Self::Read(read) => read.parts(),
-            Self::InSnapshot { read, .. } => [vec![Kind::Snapshot], read.parts()].concat(),
-            Self::DropSnapshot { .. } => vec![Kind::Snapshot],
+            Self::InSnapshot { read, .. } => read.parts(),
             Self::View { read, .. } => [vec![read.view_kind()], read.parts()].concat(),
             Self::Batch { changes, .. } => changes.iter().map(Change::kind).collect(),
             Self::InTree { run, .. } => [vec![run.kind()], run.parts()].concat(),
@@ -174,7 +173,9 @@ impl Op {
             Self::AcrossTrees { changes } => changes.retain(|(_, change)| has(change.kind())),
             _ => {}
         }
-        (has(self.kind()) && self.parts().into_iter().all(has)).then_some(self)
+        let of_snapshot = matches!(self, Self::InSnapshot { .. } | Self::DropSnapshot { .. });
+        let has_all = has(self.kind()) && self.parts().into_iter().all(has);
+        (has_all && (has(Kind::Snapshot) || !of_snapshot)).then_some(self)
     }
 
     /// Whether it may change what a reader sees.

@@ -81,7 +81,6 @@ fn conditions_hold_and_fail() {
         Kind::Get,
         Kind::GetVersion,
         Kind::ContainsKey,
-        Kind::LongestPrefix,
         Kind::IsPrefixEmpty,
         Kind::Delete,
         Kind::PutIfAbsent,

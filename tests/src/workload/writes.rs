@@ -69,9 +69,10 @@ impl Maker<'_> {
 
     /// Records of one call: a run of neighbours, or any keys, some of them twice.
     fn records(&mut self) -> Vec<(Bytes, Bytes)> {
-        let keys = match self.rng.random_ratio(1, 2) {
-            true => self.directories.run(&mut self.rng, LONG_RUN).to_vec(),
-            false => {
+        let keys = match self.rng.random_range(0..6) {
+            0..3 => self.directories.run(&mut self.rng, LONG_RUN).to_vec(),
+            3 => (0..self.rng.random_range(1..4)).map(|_| self.odd_key()).collect(),
+            _ => {
                 let mut keys: Vec<_> =
                     (0..self.rng.random_range(0..12)).map(|_| self.key()).collect();
                 keys.extend(keys.first().cloned());

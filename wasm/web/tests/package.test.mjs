@@ -168,7 +168,7 @@ test('the driver answers each operation', () => {
     { ok: true, value: null },
     { ok: true, applied: true },
     { ok: true, entries: [{ prefix: Buffer.from('a/').toString('base64') }] },
-    { ok: true, entries: [{ key: ab, version: pageVersion }], next: null },
+    { ok: true, entries: [{ key: ab, version: pageVersion }], next: null, token: null, consistent: true },
     { ok: true },
     { ok: false, code: 'NOT_FOUND' },
     { ok: true, deleted: true },
