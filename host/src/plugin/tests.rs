@@ -145,9 +145,11 @@ fn lists_over_their_limits_are_refused_before_the_store_sees_them() {
         run.get_many_packed(at(), vec![0; MAX_PACKED_KEYS_BYTES + 1]).expect("no trap").err(),
         run.get_many(at(), vec![vec![]; MAX_GET_MANY + 1]).expect("no trap").err(),
         run.snapshot(at(), long()).expect("no trap").err(),
-        run.scan(at(), scan(&long())).expect("no trap").err(),
-        run.scan(at(), types::ScanRequest { max_entries: 0, ..scan(b"") }).expect("no trap").err(),
-        run.scan(at(), types::ScanRequest { resume: Some(long()), ..scan(b"") })
+        HostTree::scan(&mut run, at(), scan(&long())).expect("no trap").err(),
+        HostTree::scan(&mut run, at(), types::ScanRequest { max_entries: 0, ..scan(b"") })
+            .expect("no trap")
+            .err(),
+        HostTree::scan(&mut run, at(), types::ScanRequest { resume: Some(long()), ..scan(b"") })
             .expect("no trap")
             .err(),
     ];
@@ -204,7 +206,10 @@ fn a_run_that_may_only_read_reads_everything_and_writes_nothing() {
     assert!(writes.iter().all(|refused| matches!(refused, Some(Error::ReadOnly))), "{writes:?}");
     assert!(!run.wrote());
     assert!(run.contains_key(at(), key()).expect("no trap").expect("reads"));
-    assert_eq!(run.prefix_count(at(), vec![], 0).expect("no trap").expect("reads").count, 1);
+    assert_eq!(
+        HostTree::prefix_count(&mut run, at(), vec![], 0).expect("no trap").expect("reads").count,
+        1
+    );
     assert!(run.snapshot(at(), vec![]).expect("no trap").is_ok());
     assert!(run.last_lsn(at()).expect("no trap").is_ok());
     assert!(run.changes_since(at(), 0).expect("no trap").is_err(), "no feed is kept");
