@@ -8,10 +8,7 @@ use std::fmt::Debug;
 use holt_engine::db::{JournalAnchor, JournalEnvelope, Options};
 use holt_engine::error::Error;
 use holt_engine::ids::RecordVersion;
-use holt_host::api::{
-    Change, Database, DatabaseSnapshot, ImageExport, MAX_IMAGE_CHUNK_BYTES, Reads, ScanRequest,
-    Snapshot, Store,
-};
+use holt_host::api::{Change, Database, MAX_IMAGE_CHUNK_BYTES, Reads, ScanRequest, Store};
 use support::{Pair, devices, sandbox};
 
 /// What was said, one line a call.

@@ -32,8 +32,8 @@ struct Images {
 }
 
 enum Image {
-    Out(EngineExport),
-    In(EngineInstall),
+    Out(Box<EngineExport>),
+    In(Box<EngineInstall>),
 }
 
 impl NativeDatabase {
@@ -129,11 +129,11 @@ impl Database for NativeDatabase {
     }
 
     fn export_image(&mut self) -> Result<Box<dyn ImageExport + Send>> {
-        Ok(Box::new(self.image(|| self.db.begin_export().map(Image::Out))?))
+        Ok(Box::new(self.image(|| Ok(Image::Out(Box::new(self.db.begin_export()?))))?))
     }
 
     fn install_image(&mut self) -> Result<Box<dyn ImageInstall + Send>> {
-        Ok(Box::new(self.image(|| self.db.begin_install().map(Image::In))?))
+        Ok(Box::new(self.image(|| Ok(Image::In(Box::new(self.db.begin_install()?))))?))
     }
 
     fn checkpoint(&mut self) -> Result<()> {

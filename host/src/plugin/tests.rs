@@ -102,7 +102,7 @@ fn trees_are_bounded() {
     for _ in 1..MAX_OPEN_TREES {
         run.open(OPTIONS).expect("no trap").expect("fits");
     }
-    let refused = run.open(OPTIONS).expect("no trap").err().expect("too many");
+    let refused = run.open(OPTIONS).expect("no trap").expect_err("too many");
     assert!(matches!(refused, Error::QuotaExceeded(_)), "{refused:?}");
 }
 

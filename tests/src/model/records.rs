@@ -63,6 +63,11 @@ impl Records {
         self.map.len()
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+
     /// The record of a key.
     pub fn get(&self, key: &[u8]) -> Option<&Record> {
         self.map.get(key)
