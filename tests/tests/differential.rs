@@ -60,9 +60,11 @@ const TIGHT: Options = Options {
     memory_hint: MemoryHint(None),
 };
 
-/// What each script left, by its number and the operations the home has, and which home saw it
+/// What scripts left, by their number and the operations the home has, and which home saw it
 /// first.
-static SEEN: Mutex<BTreeMap<(u64, Vec<Kind>), (u64, String)>> = Mutex::new(BTreeMap::new());
+type Left = BTreeMap<(u64, Vec<Kind>), (u64, String)>;
+
+static SEEN: Mutex<Left> = Mutex::new(BTreeMap::new());
 
 fn number(name: &str, default: u64) -> u64 {
     let default = if std::env::var_os("HOLT_QUICK").is_some() { default / 10 } else { default };
