@@ -9,41 +9,41 @@ const ENGINES: [&str; 2] = ["native", "sandbox"];
 #[test]
 fn trees_are_apart_and_listed() {
     for engine in ENGINES {
-        let home = Home::new();
-        home.run(["--engine", engine, "--tree", "users", "put", "ann", "1"]).expect(0);
-        home.run(["--engine", engine, "--tree", "files", "put", "a/b", "2"]).expect(0);
-        home.run(["--engine", engine, "put", "plain", "3"]).expect(0);
-        assert_eq!(home.run(["--engine", engine, "trees"]).expect(0).text(), "files\nusers\n");
-        let found = home.run(["--engine", engine, "--tree", "users", "get", "ann"]).expect(0);
+        let home = Home { engine, ..Home::new() };
+        home.run(["--tree", "users", "put", "ann", "1"]).expect(0);
+        home.run(["--tree", "files", "put", "a/b", "2"]).expect(0);
+        home.run(["put", "plain", "3"]).expect(0);
+        assert_eq!(home.run(["trees"]).expect(0).text(), "files\nusers\n");
+        let found = home.run(["--tree", "users", "get", "ann"]).expect(0);
         assert_eq!(found.out, b"1");
-        home.run(["--engine", engine, "--tree", "files", "get", "ann"]).expect(1);
-        let missing = home.run(["--engine", engine, "--tree", "nobody", "get", "ann"]).expect(1);
+        home.run(["--tree", "files", "get", "ann"]).expect(1);
+        let missing = home.run(["--tree", "nobody", "get", "ann"]).expect(1);
         assert!(missing.err.contains("holt trees"), "{}", missing.err);
-        home.run(["--engine", engine, "trees", "--drop", "users"]).expect(0);
-        let left = home.run(["--engine", engine, "trees", "--json"]).expect(0);
+        home.run(["trees", "--drop", "users"]).expect(0);
+        let left = home.run(["trees", "--json"]).expect(0);
         assert_eq!(left.text(), "{\"tree\":\"files\"}\n");
-        home.run(["--engine", engine, "check"]).expect(0);
+        home.run(["check"]).expect(0);
     }
 }
 
 #[test]
 fn directories_move_and_vanish_as_a_whole() {
     for engine in ENGINES {
-        let home = Home::new();
+        let home = Home { engine, ..Home::new() };
         for key in ["in/a", "in/b/c", "out", "other/x"] {
-            home.run(["--engine", engine, "put", key, key]).expect(0);
+            home.run(["put", key, key]).expect(0);
         }
-        home.run(["--engine", engine, "mv", "-r", "in/", "other/"]).expect(2);
-        home.run(["--engine", engine, "mv", "-r", "in/", "moved/here/"]).expect(0);
-        let listed = home.run(["--engine", engine, "ls", "-r"]).expect(0);
+        home.run(["mv", "-r", "in/", "other/"]).expect(2);
+        home.run(["mv", "-r", "in/", "moved/here/"]).expect(0);
+        let listed = home.run(["ls", "-r"]).expect(0);
         assert_eq!(listed.text(), "moved/here/a\nmoved/here/b/c\nother/x\nout\n");
-        let value = home.run(["--engine", engine, "get", "moved/here/b/c"]).expect(0);
+        let value = home.run(["get", "moved/here/b/c"]).expect(0);
         assert_eq!(value.out, b"in/b/c");
-        let gone = home.run(["--engine", engine, "rm", "-r", "moved/", "--json"]).expect(0);
+        let gone = home.run(["rm", "-r", "moved/", "--json"]).expect(0);
         assert!(gone.text().contains("\"deleted\":2"), "{}", gone.text());
-        home.run(["--engine", engine, "rm", "-r", "moved/"]).expect(1);
-        home.run(["--engine", engine, "mv", "-r", "moved/", "x/"]).expect(1);
-        assert_eq!(home.run(["--engine", engine, "ls", "-r"]).expect(0).text(), "other/x\nout\n");
+        home.run(["rm", "-r", "moved/"]).expect(1);
+        home.run(["mv", "-r", "moved/", "x/"]).expect(1);
+        assert_eq!(home.run(["ls", "-r"]).expect(0).text(), "other/x\nout\n");
     }
 }
 

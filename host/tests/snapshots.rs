@@ -4,7 +4,7 @@
 mod support;
 
 use holt_engine::error::Error;
-use holt_host::api::{Database, MAX_IMAGES, MAX_SNAPSHOTS, Reads, ScanRequest, Snapshot, Store};
+use holt_host::api::{Database, MAX_IMAGES, MAX_SNAPSHOTS, Reads, ScanRequest, Store};
 use holt_host::sandbox::{Sandbox, SandboxConfig};
 use support::{devices, sandbox};
 
@@ -163,6 +163,8 @@ fn calls_on_snapshots_have_the_limits_of_any_call() {
     for number in 0..3000u32 {
         filled.put(&number.to_be_bytes(), &[3; 200]).expect("puts");
     }
+    // Or opening would replay the log, and all of it would be in memory.
+    filled.checkpoint().expect("publishes");
     drop(filled);
     let mut store = pair.sandboxed_by(&tight(1_000_000)).expect("opens");
     let mut snapshot = store.snapshot(b"").expect("takes one");

@@ -285,8 +285,9 @@ fn a_feed_of_many_large_commits_comes_in_pages_and_loses_none() {
                 .map(|at| Change::Put { key: vec![round, at], value: vec![at; 1 << 20] })
                 .collect();
             assert!(store.commit(&large).expect("commits"));
-            let small: Vec<Change> =
-                (0..60_000u32).map(|at| Change::Delete { key: vec![at as u8] }).collect();
+            let small: Vec<Change> = (0..60_000u32)
+                .map(|at| Change::Put { key: vec![at as u8], value: vec![round] })
+                .collect();
             assert!(store.commit(&small).expect("commits"));
         }
         let (mut at, mut commits) = (start, Vec::new());

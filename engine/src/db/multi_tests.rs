@@ -165,6 +165,8 @@ fn run(seed: u64, rounds: usize) {
 fn gone(tree: &Tree) {
     let dropped = Error::TreeDropped;
     assert_eq!(tree.get(b"k"), Err(dropped.clone()));
+    assert_eq!(tree.snapshot(b"").err(), Some(dropped.clone()));
+    assert_eq!(tree.view(b"", |view| view.get(b"k")), Err(dropped.clone()));
     assert_eq!(tree.put(b"k", b"v"), Err(dropped.clone()));
     assert_eq!(tree.insert(b"k", b"v"), Err(dropped.clone()));
     assert_eq!(tree.put_if_absent(b"k", b"v"), Err(dropped.clone()));

@@ -8,7 +8,7 @@ use super::source::Source;
 use crate::codec::bytes::{Reader, Write};
 use crate::codec::checksum::crc32;
 use crate::error::{Error, Result};
-use crate::ids::TreeId;
+use crate::ids::{Lsn, TreeId};
 use crate::limits::{MAX_KEY_BYTES, MAX_PAGE_TOKEN_BYTES};
 
 /// A bounded part of a scan.
@@ -40,7 +40,7 @@ pub struct TokenPage<E> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageToken {
     scan: u64,
-    snapshot: Option<u64>,
+    snapshot: Option<Lsn>,
     after: Vec<u8>,
 }
 
@@ -102,8 +102,11 @@ impl PageToken {
         known.then_some(Self { scan, snapshot, after })
     }
 
-    /// Which snapshot the scan began on, if on one.
-    pub fn snapshot(&self) -> Option<u64> {
+    /// The position of the snapshot that the scan began on, if on one ([`View::lsn`]): no two
+    /// states of a store have the same, over reopenings too.
+    ///
+    /// [`View::lsn`]: super::View::lsn
+    pub fn snapshot(&self) -> Option<Lsn> {
         self.snapshot
     }
 }

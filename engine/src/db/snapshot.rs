@@ -13,7 +13,7 @@ use super::tree::Shared;
 use crate::cache::Past;
 use crate::error::{Error, Result};
 use crate::forest::{Reader, Roots};
-use crate::ids::Lsn;
+use crate::ids::{Lsn, TreeId};
 use crate::node::Miss;
 use crate::sync::Mutex;
 
@@ -50,9 +50,16 @@ pub(super) struct Moment {
 }
 
 impl Moment {
-    /// This moment.
-    pub fn take(shared: &Arc<Shared>) -> Result<Arc<Self>> {
-        Self::take_with(shared, |_| Ok(())).map(|(moment, ())| moment)
+    /// This moment, if it has the tree.
+    ///
+    /// # Errors
+    /// `TreeDropped`, and those of [`Moment::take_with`].
+    pub fn take(shared: &Arc<Shared>, tree: TreeId) -> Result<Arc<Self>> {
+        let exists = |core: &Core| match core.forest.roots.contains_key(&tree) {
+            true => Ok(()),
+            false => Err(Error::TreeDropped),
+        };
+        Self::take_with(shared, exists).map(|(moment, ())| moment)
     }
 
     /// This moment, and what else is to be known of it.

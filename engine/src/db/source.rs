@@ -8,7 +8,7 @@ use super::view::View;
 use crate::cache::{Cache, Past};
 use crate::error::Result;
 use crate::forest::{Pages, Reader};
-use crate::ids::TreeId;
+use crate::ids::{Lsn, TreeId};
 use crate::node::Miss;
 
 /// One tree in one state, or in its newest one. Cheap to clone.
@@ -41,7 +41,7 @@ impl Source for Tree {
         self.tree
     }
 
-    fn snapshot(&self) -> Option<u64> {
+    fn snapshot(&self) -> Option<Lsn> {
         None
     }
 
@@ -58,8 +58,8 @@ impl Source for View {
         self.tree
     }
 
-    fn snapshot(&self) -> Option<u64> {
-        Some(self.moment.epoch())
+    fn snapshot(&self) -> Option<Lsn> {
+        Some(self.moment.lsn())
     }
 
     fn look<T>(&self, look: impl FnMut(Reader<'_, Past<'_>>) -> Result<T, Miss>) -> Result<T> {

@@ -201,9 +201,9 @@ impl Tree {
     /// ```
     ///
     /// # Errors
-    /// `SnapshotEpochExhausted`.
+    /// `SnapshotEpochExhausted`, `TreeDropped`.
     pub fn snapshot(&self, prefix: &[u8]) -> Result<Snapshot> {
-        let moment = Moment::take(&self.shared)?;
+        let moment = Moment::take(&self.shared, self.tree)?;
         Ok(Snapshot::new(View::new(moment, self.tree, prefix)))
     }
 
@@ -211,9 +211,9 @@ impl Tree {
     /// moment. No lock is held meanwhile.
     ///
     /// # Errors
-    /// `SnapshotEpochExhausted`, and those of `read`.
+    /// `SnapshotEpochExhausted`, `TreeDropped`, and those of `read`.
     pub fn view<R>(&self, prefix: &[u8], read: impl FnOnce(&View) -> Result<R>) -> Result<R> {
-        read(&View::new(Moment::take(&self.shared)?, self.tree, prefix))
+        read(&View::new(Moment::take(&self.shared, self.tree)?, self.tree, prefix))
     }
 
     /// Makes everything written to the store so far part of the published state and shortens the

@@ -154,8 +154,8 @@ impl Op {
     pub fn parts(&self) -> Vec<Kind> {
         match self {
             Self::Read(read) => read.parts(),
-            Self::InSnapshot { read, .. } => read.parts(),
-            Self::View { read, .. } => [vec![read.view_kind()], read.parts()].concat(),
+            Self::InSnapshot { read, .. } => read.parts_in_view(),
+            Self::View { read, .. } => [vec![read.view_kind()], read.parts_in_view()].concat(),
             Self::Batch { changes, .. } => changes.iter().map(Change::kind).collect(),
             Self::InTree { run, .. } => [vec![run.kind()], run.parts()].concat(),
             Self::AcrossTrees { changes } => {

@@ -161,4 +161,12 @@ impl Read {
             _ => Vec::new(),
         }
     }
+
+    /// What it needs of a view beside being there: how a scan is taken, and its bounds.
+    pub fn parts_in_view(&self) -> Vec<Kind> {
+        match self {
+            Self::Scan(scan) => [vec![scan.kind()], scan.parts()].concat(),
+            _ => Vec::new(),
+        }
+    }
 }

@@ -59,12 +59,12 @@ impl Directories {
         let cut = match rng.random_range(0..8) {
             0 => rng.random_range(0..=key.len()),
             1 => key.len(),
-            2..4 => self.shared(at),
+            2..4 => self.shared(rng, at),
             _ => {
                 let ends: Vec<usize> =
                     (1..=key.len()).filter(|&end| SEPARATORS.contains(&key[end - 1])).collect();
                 match ends.is_empty() {
-                    true => self.shared(at),
+                    true => self.shared(rng, at),
                     false => ends[rng.random_range(0..ends.len())],
                 }
             }
@@ -72,12 +72,12 @@ impl Directories {
         key[..cut].to_vec()
     }
 
-    /// What a key shares with the next one, and a byte more if it has one.
-    fn shared(&self, at: usize) -> usize {
+    /// What a key shares with the next one, or a byte more if it has one.
+    fn shared(&self, rng: &mut Rand, at: usize) -> usize {
         let key = &self.sorted[at];
         let Some(next) = self.sorted.get(at + 1) else { return key.len() };
         let shared = key.iter().zip(next).take_while(|(one, other)| one == other).count();
-        (shared + 1).min(key.len())
+        (shared + rng.random_range(0..=1)).min(key.len())
     }
 
     /// A prefix that few keys have, or now and then any prefix.

@@ -53,6 +53,28 @@ fn a_token_outlives_the_store_it_came_from() {
 }
 
 #[test]
+fn a_token_of_a_snapshot_before_a_restart_promises_nothing_of_one_after_it() {
+    let blobs = store();
+    let tree = open(&blobs, MIN_CACHE_BYTES);
+    for key in ["a", "b", "c"] {
+        tree.put(key.as_bytes(), b"value").unwrap();
+    }
+    let part = |tree: &Tree, token: Option<&PageToken>| {
+        let snapshot = tree.snapshot(b"").unwrap();
+        snapshot.range().page_from(token, 1, BYTES).unwrap()
+    };
+    let first = part(&tree, None);
+    let token = first.next.expect("there is more");
+    assert!(part(&tree, Some(&token)).consistent, "another snapshot of the same state");
+    tree.put(b"b", b"changed").unwrap();
+    assert!(!part(&tree, Some(&token)).consistent);
+    tree.checkpoint().unwrap();
+    drop(tree);
+    // The first snapshot of this opening, as the token's was of the last one.
+    assert!(!part(&open(&blobs, MIN_CACHE_BYTES), Some(&token)).consistent);
+}
+
+#[test]
 fn a_token_of_another_scan_is_refused() {
     let tree = some_tree();
     let base = Ask { start: Some((b"a".into(), true)), ..Ask::default() };

@@ -18,7 +18,7 @@ use crate::cli::output::{add_bytes, object_of};
 
 const HELP: &str = "\
 Examples:
-  HOLT_FEED=16000000 holt --store ./s put color blue      a writer that keeps a feed
+  holt --store ./s --feed 16000000 put color blue         a writer that keeps a feed
   holt --store ./s watch                                  every change from now on
   holt --store ./s watch logs/ --from 0 --once            all that is kept, then end
   holt --store ./s watch --json | while read line; do ... ; done
@@ -54,8 +54,8 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments, context: &mut Context) -> Result<(), Failure> {
     let prefix = context.keys.parse(&arguments.prefix)?;
-    // For reading it only says that the feed is to be looked at.
-    context.feed = context.feed.max(1);
+    // Reading changes nothing: whatever the writers kept is looked at, however much it is.
+    context.feed = u64::MAX;
     let mut from = arguments.from;
     loop {
         from = Some(look(context, &prefix, from)?);
