@@ -148,6 +148,7 @@ impl Store for NativeStore {
     }
 
     fn snapshot(&mut self, prefix: &[u8]) -> Result<Box<dyn Snapshot + Send>> {
+        check_key(prefix)?;
         Snapshots::take(&self.snapshots, || Ok(self.tree.snapshot(prefix)?.view().clone()))
     }
 

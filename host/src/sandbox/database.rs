@@ -111,27 +111,37 @@ fn names(names: Vec<String>) -> Vec<String> {
     names.into_iter().take(MAX_TREES).map(tree_name).collect()
 }
 
+/// An error about a tree, with the name that was asked for: text from a guest comes cleaned of
+/// control characters, which a name may have.
+fn about(name: &str, error: Error) -> Error {
+    match error {
+        Error::TreeExists { .. } => Error::TreeExists { name: name.to_owned() },
+        Error::TreeNotFound { .. } => Error::TreeNotFound { name: name.to_owned() },
+        other => other,
+    }
+}
+
 impl Database for SandboxDatabase {
     fn create_tree(&mut self, name: &str) -> Result<Box<dyn Store + Send>> {
         let tree = SandboxStore::named(&self.shared, name, "create-tree", Kind::Write, |run| {
             databases(&run.world).call_create_tree(&mut run.store, run.root, name)
-        })?;
-        Ok(Box::new(tree))
+        });
+        Ok(Box::new(tree.map_err(|error| about(name, error))?))
     }
 
     fn open_tree(&mut self, name: &str) -> Result<Box<dyn Store + Send>> {
         let tree = SandboxStore::named(&self.shared, name, "open-tree", Kind::Read, |run| {
             databases(&run.world).call_open_tree(&mut run.store, run.root, name)
-        })?;
-        Ok(Box::new(tree))
+        });
+        Ok(Box::new(tree.map_err(|error| about(name, error))?))
     }
 
     fn open_or_create_tree(&mut self, name: &str) -> Result<Box<dyn Store + Send>> {
         let call = "open-or-create-tree";
         let tree = SandboxStore::named(&self.shared, name, call, Kind::Write, |run| {
             databases(&run.world).call_open_or_create_tree(&mut run.store, run.root, name)
-        })?;
-        Ok(Box::new(tree))
+        });
+        Ok(Box::new(tree.map_err(|error| about(name, error))?))
     }
 
     fn list_trees(&mut self) -> Result<Vec<String>> {
@@ -151,7 +161,7 @@ impl Database for SandboxDatabase {
         if dropped.is_ok() || unknown {
             instance.tree_dropped(name);
         }
-        dropped
+        dropped.map_err(|error| about(name, error))
     }
 
     fn commit(&mut self, changes: &[(&str, Change)]) -> Result<bool> {

@@ -334,9 +334,11 @@ mod tests {
         let kept = sample().only(&plain);
         assert_eq!(kept.ops.len(), 257, "256 puts and what is left of the batch");
         assert!(matches!(&kept.ops[256], Op::Batch { changes, .. } if changes.len() == 1));
-        let bounds = [Kind::ScanRecords, Kind::StartAfter, Kind::EndBefore, Kind::Reverse];
+        let scan = [Kind::Iterate, Kind::ScanRecords];
+        let bounds = [&scan[..], &[Kind::StartAfter, Kind::EndBefore, Kind::Reverse]].concat();
         let kept = sample().only(&[&plain[..], &bounds].concat());
-        assert!(matches!(&kept.ops[256], Op::View { .. }), "with its bounds the view is there");
+        assert!(matches!(&kept.ops[256], Op::Read(_)), "with its bounds the scan is there");
+        assert!(matches!(&kept.ops[257], Op::View { .. }), "and the view");
         assert_eq!(sample().only(Kind::ALL), sample());
     }
 
