@@ -240,7 +240,8 @@ pub fn explain(
     format!("{label}: {first}\n  shrunk to {} operations ({place}): {how}", shrunk.ops.len())
 }
 
-fn save(label: &str, script: &Script) -> String {
+/// Writes a script to `target/failures`; returns where.
+pub fn save(label: &str, script: &Script) -> String {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/failures");
     let name: String =
         label.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();

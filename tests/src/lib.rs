@@ -8,6 +8,7 @@ pub mod lanes;
 pub mod model;
 pub mod report;
 pub mod script;
+pub mod settings;
 pub mod simdisk;
 pub mod source;
 pub mod workload;

@@ -7,14 +7,11 @@
 //! made happen below the surface; a counter that stays zero fails the suite, and so does an
 //! operation that is less than one call in a hundred.
 //!
-//! `HOLT_DIFF_OPS` (calls in each home, default 40000; 1000000 takes an hour or so),
-//! `HOLT_EQUAL_SCRIPTS` (scripts whose stores are compared byte by byte, default 20; at most 200
-//! make sense), `HOLT_DIFF_SEED` (first seed, default 0). `HOLT_QUICK` takes a tenth of the
-//! defaults, `HOLT_SKIP_WEB=1` leaves the home in Node out.
+//! `HOLT_DIFF_OPS` (calls in each home, default 40000), `HOLT_DIFF_SEED` (first seed, default 0).
+//! `HOLT_QUICK` takes a tenth of the defaults, `HOLT_SKIP_WEB=1` leaves the home in Node out.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -22,25 +19,21 @@ use holt_engine::db::{DB, MemoryHint, Options};
 use holt_engine::limits::{
     DEFAULT_SNAPSHOT_BYTES, MAX_FRAME_BYTES, MIN_CACHE_BYTES, MIN_FRAME_BYTES, MIN_LOG_BUDGET,
 };
-use holt_native_store::{BLOBS_FILE, LOG_FILE};
 use holt_tests::api::Api;
 use holt_tests::compare::{Dump, explain, run};
 use holt_tests::home::{
-    FileSettings, Home, StoreHome, TreeHome, WebHome, memory_devices, open_files, simulated,
+    FileSettings, Home, StoreHome, TreeHome, WebHome, memory_devices, simulated,
 };
 use holt_tests::report::Tally;
 use holt_tests::script::Kind;
-use holt_tests::workload::{Config, Shape, real_paths, script};
+use holt_tests::settings::{number, some_paths};
+use holt_tests::workload::{Config, script};
 
 /// How to make an empty home.
 type Make = Box<dyn FnMut() -> Result<Box<dyn Home>, String>>;
 
-/// Real paths taken from the machine, at most.
-const PATHS: usize = 5000;
-
-/// Calls in each home, and scripts compared byte by byte, if nothing else is said.
+/// Calls in each home, if nothing else is said.
 const CALLS: u64 = 40_000;
-const EQUAL_SCRIPTS: u64 = 20;
 
 /// From so many calls on the shares of operations are judged.
 const ENOUGH: u64 = 30_000;
@@ -66,30 +59,6 @@ type Left = BTreeMap<(u64, Vec<Kind>), (u64, String)>;
 
 static SEEN: Mutex<Left> = Mutex::new(BTreeMap::new());
 
-fn number(name: &str, default: u64) -> u64 {
-    let default = if std::env::var_os("HOLT_QUICK").is_some() { default / 10 } else { default };
-    std::env::var(name).ok().map_or(default, |text| text.parse().expect(name))
-}
-
-fn paths() -> Vec<Vec<u8>> {
-    let paths = real_paths(Path::new("/usr"), PATHS);
-    assert!(paths.len() > 500, "the machine's /usr has only {} entries", paths.len());
-    paths
-}
-
-/// The script of a number: all shapes in turn, in three sizes.
-fn config(seed: u64, paths: &[Vec<u8>]) -> Config {
-    let shape = Shape::ALL[(seed % Shape::ALL.len() as u64) as usize];
-    // From a few dozen records of a page's third to some thousands of short ones.
-    let (keys, ops, value_bytes) = match seed % 3 {
-        0 => (60, 600, 1000),
-        1 => (700, 2500, 400),
-        _ => (2000, 4500, 90),
-    };
-    let paths = if shape == Shape::Paths { paths.to_vec() } else { Vec::new() };
-    Config { seed, shape, keys, ops, value_bytes, paths }
-}
-
 /// A home in the suite.
 struct Suite {
     label: &'static str,
@@ -110,12 +79,12 @@ impl Suite {
         let mut fresh = || make().unwrap_or_else(|why| panic!("{label} cannot be set up: {why}"));
         let kinds = fresh().supports();
         let left_out = self.left_out(&kinds);
-        let (calls, paths) = (number("HOLT_DIFF_OPS", CALLS), paths());
+        let (calls, paths) = (number("HOLT_DIFF_OPS", CALLS), some_paths());
         let (mut tally, mut failures) = (Tally::default(), Vec::new());
         let mut seed = number("HOLT_DIFF_SEED", 0);
         // Three causes at once are enough to work on.
         while tally.operations < calls && failures.len() < 3 {
-            let config = config(seed, &paths);
+            let config = Config::numbered(seed, &paths);
             let script = script(&config).only(&kinds);
             let mut home = fresh();
             match run(home.as_mut(), &script) {
@@ -261,22 +230,15 @@ fn simulated_disk() {
     suite.run(Box::new(|| boxed(simulated(MIN_FRAME_BYTES, &TIGHT))));
 }
 
-const FILES: FileSettings = FileSettings {
-    frame_bytes: MIN_FRAME_BYTES,
-    cache_bytes: TIGHT.cache_bytes,
-    log_budget: TIGHT.log_budget,
-    sync: false,
-};
-
 #[test]
 fn files_with_small_frames() {
     let suite = Suite { cannot: ONE_TREE, ..NATIVE };
-    suite.run(Box::new(|| boxed(TreeHome::files(FILES))));
+    suite.run(Box::new(|| boxed(TreeHome::files(FileSettings::TIGHT))));
 }
 
 #[test]
 fn files_with_large_frames() {
-    let settings = FileSettings { frame_bytes: MAX_FRAME_BYTES, ..FILES };
+    let settings = FileSettings { frame_bytes: MAX_FRAME_BYTES, ..FileSettings::TIGHT };
     let suite =
         Suite { label: "files as a database, 512 KiB frames", never: &[LARGE_FRAMES], ..NATIVE };
     suite.run(Box::new(move || boxed(TreeHome::database(settings))));
@@ -291,7 +253,7 @@ fn component_in_the_sandbox() {
         test: "component_in_the_sandbox",
         ..NATIVE
     };
-    suite.run(Box::new(move || boxed(StoreHome::component(&sandbox, FILES))));
+    suite.run(Box::new(move || boxed(StoreHome::component(&sandbox, FileSettings::TIGHT))));
 }
 
 #[test]
@@ -308,73 +270,4 @@ fn web_package_in_node() {
         cannot: IN_MEMORY,
     };
     suite.run(Box::new(|| boxed(WebHome::new())));
-}
-
-/// A store that was just created, with the identity it drew.
-fn blank_store(folder: &Path) {
-    let home = TreeHome::new("blank", {
-        let folder = folder.to_path_buf();
-        move || open_files(&folder, &FILES)
-    });
-    drop(home.expect("an empty directory takes a store"));
-}
-
-fn copy_of(folder: &Path) -> tempfile::TempDir {
-    let copy = tempfile::tempdir().expect("a directory");
-    for entry in std::fs::read_dir(folder).expect("the blank store").flatten() {
-        std::fs::copy(entry.path(), copy.path().join(entry.file_name())).expect("a copy");
-    }
-    copy
-}
-
-/// Where two directories differ first, and the bytes they have.
-fn same_files(one: &Path, other: &Path) -> Result<usize, String> {
-    let mut bytes = 0;
-    for name in [BLOBS_FILE, LOG_FILE] {
-        let read = |folder: &Path| std::fs::read(folder.join(name)).expect(name);
-        let (one, other) = (read(one), read(other));
-        if let Some(at) = one.iter().zip(&other).position(|(one, other)| one != other) {
-            return Err(format!("{name} differs at byte {at} of {}", one.len()));
-        }
-        if one.len() != other.len() {
-            return Err(format!("{name} has {} bytes and {}", one.len(), other.len()));
-        }
-        bytes += one.len();
-    }
-    Ok(bytes)
-}
-
-#[test]
-fn component_and_native_engine_make_equal_bytes() {
-    let sandbox = StoreHome::sandbox().expect("wasmtime runs here");
-    let (first, scripts) =
-        (number("HOLT_DIFF_SEED", 0), number("HOLT_EQUAL_SCRIPTS", EQUAL_SCRIPTS));
-    let (paths, begun) = (paths(), Instant::now());
-    let (mut bytes, mut operations) = (0, 0);
-    for seed in first..first + scripts {
-        let blank = tempfile::tempdir().expect("a directory");
-        blank_store(blank.path());
-        let (native, sandboxed) = (copy_of(blank.path()), copy_of(blank.path()));
-        let (folder, other) = (native.path().to_path_buf(), sandboxed.path().to_path_buf());
-        let mut component =
-            StoreHome::component_tree(&sandbox, FILES, &other).expect("a component");
-        let script = script(&config(seed, &paths)).only(&component.supports());
-        let mut tree = TreeHome::new("files", move || open_files(&folder, &FILES)).expect("files");
-        for home in [&mut tree as &mut dyn Home, &mut component] {
-            let name = home.name().to_owned();
-            run(home, &script).unwrap_or_else(|why| panic!("{name}, seed {seed}: {why}"));
-        }
-        tree.close();
-        component.close();
-        operations += script.ops.len();
-        match same_files(native.path(), sandboxed.path()) {
-            Ok(equal) => bytes += equal,
-            Err(why) => panic!("after the script of seed {seed} {why}"),
-        }
-    }
-    println!(
-        "component and native engine: {scripts} equal scripts of {operations} operations, \
-         {bytes} bytes of equal stores, {:.0} s",
-        begun.elapsed().as_secs_f64()
-    );
 }

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
-use holt_engine::db::{PutOutcome, TreeStats};
+use holt_engine::db::{PutOutcome, Tree, TreeStats};
 use holt_engine::error::Result;
 use holt_engine::geometry::Geometry;
 use holt_engine::limits::{MAX_SCAN_BYTES, MAX_SCAN_ENTRIES};
 use holt_host::api::{Change as HostChange, Database, Page, Reads, ScanRequest, Snapshot, Store};
+use holt_host::native::NativeStore;
 use holt_host::sandbox::{Sandbox, SandboxConfig};
 use holt_native_store::{FileOptions, FileStore};
 
@@ -35,7 +36,8 @@ struct Opened {
 pub struct StoreHome {
     name: &'static str,
     opened: Option<Opened>,
-    sandbox: Sandbox,
+    /// What runs the engine; without it the one of this program does.
+    sandbox: Option<Sandbox>,
     settings: FileSettings,
     folder: PathBuf,
     /// Whether it is opened as a database.
@@ -55,7 +57,7 @@ impl StoreHome {
     ) -> std::result::Result<Self, String> {
         let folder = tempfile::tempdir().map_err(|error| format!("no directory: {error}"))?;
         let name = "component in wasmtime";
-        let mut home = Self::closed(name, sandbox, settings, folder.path());
+        let mut home = Self::closed(name, Some(sandbox), settings, folder.path());
         (home._made, home.is_db) = (Some(folder), true);
         home.reopen()?;
         Ok(home)
@@ -67,21 +69,29 @@ impl StoreHome {
         settings: FileSettings,
         folder: &Path,
     ) -> std::result::Result<Self, String> {
-        let mut home = Self::closed("one tree in wasmtime", sandbox, settings, folder);
+        let mut home = Self::closed("one tree in wasmtime", Some(sandbox), settings, folder);
+        home.reopen()?;
+        Ok(home)
+    }
+
+    /// The same with the engine of this program: every operation is the same call of the engine
+    /// as in the sandbox.
+    pub fn native_tree(settings: FileSettings, folder: &Path) -> std::result::Result<Self, String> {
+        let mut home = Self::closed("one tree behind the host's trait", None, settings, folder);
         home.reopen()?;
         Ok(home)
     }
 
     fn closed(
         name: &'static str,
-        sandbox: &Sandbox,
+        sandbox: Option<&Sandbox>,
         settings: FileSettings,
         folder: &Path,
     ) -> Self {
         Self {
             name,
             opened: None,
-            sandbox: sandbox.clone(),
+            sandbox: sandbox.cloned(),
             settings,
             folder: folder.into(),
             is_db: false,
@@ -108,11 +118,15 @@ impl StoreHome {
         let options = FileOptions { geometry, ..FileOptions::default() };
         let FileStore { blobs, log, .. } = FileStore::open(&self.folder, &options)?;
         let options = self.settings.options();
+        let Some(sandbox) = &self.sandbox else {
+            let tree = Tree::open_with_devices(blobs, Some(log), options)?;
+            return Ok(Opened { store: Box::new(NativeStore::new(tree)), db: None });
+        };
         if !self.is_db {
-            let store = Box::new(self.sandbox.open(blobs, log, options)?);
+            let store = Box::new(sandbox.open(blobs, log, options)?);
             return Ok(Opened { store, db: None });
         }
-        let mut db = self.sandbox.open_database(blobs, log, options)?;
+        let mut db = sandbox.open_database(blobs, log, options)?;
         let store = db.open_or_create_tree(MAIN)?;
         Ok(Opened { store, db: Some(Box::new(db)) })
     }

@@ -8,6 +8,7 @@ use holt::{Durability, TreeBuilder};
 use holt_engine::db::{DB, Options, Tree};
 use holt_engine::error::Result;
 use holt_engine::geometry::Geometry;
+use holt_engine::limits::{MIN_CACHE_BYTES, MIN_FRAME_BYTES, MIN_LOG_BUDGET};
 use holt_native_store::{FileOptions, FileStore};
 
 use super::TreeHome;
@@ -26,6 +27,15 @@ pub struct FileSettings {
 }
 
 impl FileSettings {
+    /// Small frames, a small cache and a small log, so that pages are evicted and checkpoints
+    /// start by themselves.
+    pub const TIGHT: Self = Self {
+        frame_bytes: MIN_FRAME_BYTES,
+        cache_bytes: MIN_CACHE_BYTES,
+        log_budget: MIN_LOG_BUDGET,
+        sync: false,
+    };
+
     /// For the SIGKILL suite: small, so that checkpoints, spills and evictions never stop.
     pub const VICTIM: Self =
         Self { frame_bytes: 16 * 1024, cache_bytes: 1 << 20, log_budget: 512 * 1024, sync: false };

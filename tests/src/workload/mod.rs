@@ -47,6 +47,21 @@ pub struct Config {
     pub paths: Vec<Vec<u8>>,
 }
 
+impl Config {
+    /// The configuration of a number: all shapes in turn, in three sizes, from a few dozen records
+    /// of a page's third to some thousands of short ones. `paths` are for [`Shape::Paths`].
+    pub fn numbered(seed: u64, paths: &[Vec<u8>]) -> Self {
+        let shape = Shape::ALL[(seed % Shape::ALL.len() as u64) as usize];
+        let (keys, ops, value_bytes) = match seed % 3 {
+            0 => (60, 600, 1000),
+            1 => (700, 2500, 400),
+            _ => (2000, 4500, 90),
+        };
+        let paths = if shape == Shape::Paths { paths.to_vec() } else { Vec::new() };
+        Self { seed, shape, keys, ops, value_bytes, paths }
+    }
+}
+
 /// The script of a configuration: the keys once, then a mix of operations whose weights are
 /// drawn from the seed (some are left out altogether), then a full scan.
 pub fn script(config: &Config) -> Script {
