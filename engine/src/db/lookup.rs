@@ -53,28 +53,38 @@ pub(super) fn into<S: Source>(source: &S, key: &[u8], out: &mut Vec<u8>) -> Resu
     })
 }
 
-/// The values of all `keys`, in one state.
-pub(super) fn many<S: Source, K: AsRef<[u8]>>(
+/// The records of `keys`, in one state: all of them, or those of the first ones until their
+/// values have `max_bytes`.
+pub(super) fn many<S: Source, K: AsRef<[u8]>, T: Clone>(
     source: &S,
     keys: &[K],
-) -> Result<Vec<Option<Vec<u8>>>> {
+    max_bytes: usize,
+    make: impl Fn(&[u8], RecordVersion) -> T,
+) -> Result<Vec<Option<T>>> {
     if keys.len() > MAX_GET_MANY_KEYS {
         return Err(Error::InvalidArgument { what: "keys", why: "too many at a time; split them" });
     }
-    let mut values = Vec::new();
-    look_whole(source, &mut values, |reader, values| {
-        values.reserve_exact(keys.len() - values.len());
-        for key in &keys[values.len()..] {
-            let found = reader.find(source.tree(), key.as_ref())?;
-            let value = match found {
+    let mut work = (Vec::new(), 0);
+    look_whole(source, &mut work, |reader, (records, bytes)| {
+        records.reserve_exact(keys.len() - records.len());
+        for key in &keys[records.len()..] {
+            if *bytes >= max_bytes {
+                break;
+            }
+            let record = match reader.find(source.tree(), key.as_ref())? {
                 None => None,
-                Some((page, slot)) => Some(reader.value(Stored::read(page, slot).value)?.into()),
+                Some((page, slot)) => {
+                    let found = Stored::read(page, slot);
+                    let value = reader.value(found.value)?;
+                    *bytes += value.len();
+                    Some(make(value, RecordVersion::from_raw(found.version)))
+                }
             };
-            values.push(value);
+            records.push(record);
         }
         Ok(())
     })?;
-    Ok(values)
+    Ok(work.0)
 }
 
 /// Whether no key starts with `prefix`.

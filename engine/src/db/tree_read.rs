@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::lookup;
 use super::outcome::PrefixCount;
 use super::scan::{KeyRangeBuilder, RangeBuilder};
-use super::tree::Tree;
+use super::tree::{Record, Tree};
 use crate::error::Result;
 use crate::ids::RecordVersion;
 
@@ -79,7 +79,32 @@ impl Tree {
     /// `InvalidArgument` for more than [`MAX_GET_MANY_KEYS`](crate::limits::MAX_GET_MANY_KEYS)
     /// keys; else those of [`Tree::get`].
     pub fn get_many<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<Option<Vec<u8>>>> {
-        lookup::many(self, keys)
+        lookup::many(self, keys, usize::MAX, |value, _| value.into())
+    }
+
+    /// The records of several keys, in the order of `keys`, all in one state: all of them, or
+    /// those of the first keys until their values have `max_bytes`, so that an answer is bounded.
+    ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put_many(&[(b"a", b"12345"), (b"b", b"67890")])?;
+    /// let found = tree.get_many_records(&[b"a", b"none", b"b"], 1 << 20)?;
+    /// assert!(found[1].is_none() && found[2].is_some());
+    /// assert_eq!(tree.get_many_records(&[b"a", b"b"], 4)?.len(), 1, "the first has enough");
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Tree::get_many`].
+    pub fn get_many_records<K: AsRef<[u8]>>(
+        &self,
+        keys: &[K],
+        max_bytes: usize,
+    ) -> Result<Vec<Option<Record>>> {
+        lookup::many(self, keys, max_bytes, |value, version| Record {
+            value: value.into(),
+            version,
+        })
     }
 
     /// The record with the longest key that `query` starts with, `query` itself included. The

@@ -127,7 +127,7 @@ impl View {
     /// Those of [`View::get`], and `InvalidArgument` for too many keys.
     pub fn get_many<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<Option<Vec<u8>>>> {
         keys.iter().try_for_each(|key| self.check_scope(key.as_ref()))?;
-        lookup::many(self, keys)
+        lookup::many(self, keys, usize::MAX, |value, _| value.into())
     }
 
     /// A scan of the view's records. The scan may outlive the view and keeps its moment.

@@ -83,7 +83,7 @@ impl Reads for NativeStore {
 
 impl Store for NativeStore {
     fn get_many(&mut self, keys: &[&[u8]]) -> Result<Vec<Option<Record>>> {
-        self.tree.view(b"", |view| many::read(keys, |key| view.get_record(key)))
+        many::read(&self.tree, keys)
     }
 
     fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {

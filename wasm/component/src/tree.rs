@@ -72,9 +72,8 @@ fn lent(records: &[(Vec<u8>, Vec<u8>)]) -> Result<Vec<(&[u8], &[u8])>> {
 }
 
 impl OpenTree {
-    /// One thread: records that are read one after the other are of one moment.
     fn read_many<B: AsRef<[u8]>>(&self, keys: &[B]) -> Result<Vec<Option<Record>>> {
-        many::read(keys, |key| self.0.get_record(key))
+        many::read(&self.0, keys)
     }
 
     fn apply(&self, changes: Vec<wit::Change>) -> Result<bool> {
