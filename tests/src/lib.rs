@@ -6,6 +6,7 @@ pub mod compare;
 pub mod home;
 pub mod lanes;
 pub mod model;
+pub mod moves;
 pub mod report;
 pub mod script;
 pub mod settings;

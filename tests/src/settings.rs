@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use tempfile::TempDir;
+
 use crate::workload::real_paths;
 
 /// Real paths taken from the machine, at most.
@@ -25,4 +27,14 @@ pub fn some_paths() -> Vec<Vec<u8>> {
     let paths = real_paths(Path::new("/usr"), PATHS);
     assert!(paths.len() > 500, "the machine's /usr has only {} entries", paths.len());
     paths
+}
+
+/// An empty directory for suites that compare answers: in memory where the system has such a
+/// place, for a store that is checkpointed every few operations waits for nothing else.
+///
+/// # Errors
+/// Where it cannot be made.
+pub fn scratch() -> std::io::Result<TempDir> {
+    const IN_MEMORY: &str = "/dev/shm";
+    tempfile::tempdir_in(IN_MEMORY).or_else(|_| tempfile::tempdir())
 }

@@ -14,18 +14,18 @@ use holt_native_store::{BLOBS_FILE, LOG_FILE};
 use holt_tests::compare::{run, save};
 use holt_tests::home::{FileSettings, Home, StoreHome, TreeHome, open_files};
 use holt_tests::script::Script;
-use holt_tests::settings::{number, some_paths};
+use holt_tests::settings::{number, scratch, some_paths};
 use holt_tests::workload::{Config, script};
 use tempfile::TempDir;
 
 const SCRIPTS: u64 = 20;
 /// Runs to find a small script that shows a difference.
-const TRIES: usize = 300;
+const TRIES: usize = 150;
 
 const SETTINGS: FileSettings = FileSettings::TIGHT;
 
 fn directory() -> TempDir {
-    tempfile::tempdir().expect("a directory")
+    scratch().expect("a directory")
 }
 
 /// A store that was just created, with the identity it drew.
@@ -86,6 +86,7 @@ fn component_and_native_engine_make_equal_bytes() {
         let script = script(&Config::numbered(seed, &paths)).only(&kinds);
         operations += script.ops.len();
         bytes += compared(&sandbox, blank.path(), &script).unwrap_or_else(|why| {
+            println!("seed {seed}: {why}; looking for a smaller script");
             let fails = |script: &Script| compared(&sandbox, blank.path(), script).is_err();
             let shrunk = script.shrink(TRIES, fails);
             let place = save(&format!("equal stores seed {seed}"), &shrunk);

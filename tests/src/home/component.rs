@@ -22,6 +22,7 @@ use super::reads::{found, record_entry};
 use super::{FileSettings, Home, not_here};
 use crate::model::{self, Outcome, code};
 use crate::script::{Bytes, Change, How, Kind, Op, Read, SLOTS, Scan, Start};
+use crate::settings::scratch;
 
 /// The tree that scripts are about where every tree has a name.
 pub(super) const MAIN: &str = "the tree of the script";
@@ -55,7 +56,7 @@ impl StoreHome {
         sandbox: &Sandbox,
         settings: FileSettings,
     ) -> std::result::Result<Self, String> {
-        let folder = tempfile::tempdir().map_err(|error| format!("no directory: {error}"))?;
+        let folder = scratch().map_err(|error| format!("no directory: {error}"))?;
         let name = "component in wasmtime";
         let mut home = Self::closed(name, Some(sandbox), settings, folder.path());
         (home._made, home.is_db) = (Some(folder), true);

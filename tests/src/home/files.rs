@@ -12,6 +12,7 @@ use holt_engine::limits::{MIN_CACHE_BYTES, MIN_FRAME_BYTES, MIN_LOG_BUDGET};
 use holt_native_store::{FileOptions, FileStore};
 
 use super::TreeHome;
+use crate::settings::scratch;
 
 /// How a suite opens a store on files.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +40,10 @@ impl FileSettings {
     /// For the SIGKILL suite: small, so that checkpoints, spills and evictions never stop.
     pub const VICTIM: Self =
         Self { frame_bytes: 16 * 1024, cache_bytes: 1 << 20, log_budget: 512 * 1024, sync: false };
+
+    /// For the suite of prefix moves: less cache than the directory that moves.
+    pub const MOVER: Self =
+        Self { frame_bytes: 64 * 1024, cache_bytes: 4 << 20, log_budget: 4 << 20, sync: false };
 
     /// As the engine has them.
     pub fn options(&self) -> Options {
@@ -71,13 +76,13 @@ pub fn open_database(folder: &Path, settings: &FileSettings) -> Result<DB> {
 impl TreeHome {
     /// A home in an empty directory that is removed with it.
     pub fn files(settings: FileSettings) -> std::result::Result<Self, String> {
-        let folder = tempfile::tempdir().map_err(|error| format!("no directory: {error}"))?;
+        let folder = scratch().map_err(|error| format!("no directory: {error}"))?;
         Self::new("files", move || open_files(folder.path(), &settings))
     }
 
     /// The same as a database.
     pub fn database(settings: FileSettings) -> std::result::Result<Self, String> {
-        let folder = tempfile::tempdir().map_err(|error| format!("no directory: {error}"))?;
+        let folder = scratch().map_err(|error| format!("no directory: {error}"))?;
         Self::new("files as a database", move || open_database(folder.path(), &settings))
     }
 }
