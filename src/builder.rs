@@ -97,7 +97,7 @@ impl TreeBuilder {
     /// ```
     /// # fn main() -> holt::Result<()> {
     /// let tree = holt::TreeBuilder::new("").memory().cache_bytes(32 << 20).open()?;
-    /// assert_eq!(tree.options().cache_bytes, 32 << 20);
+    /// assert_eq!(tree.config().cache_bytes, 32 << 20);
     /// # Ok(())
     /// # }
     /// ```
@@ -113,7 +113,7 @@ impl TreeBuilder {
     /// use holt::{Durability, TreeBuilder};
     ///
     /// let tree = TreeBuilder::new("").memory().durability(Durability::Wal { sync: true }).open()?;
-    /// assert!(tree.options().sync);
+    /// assert!(tree.config().sync);
     /// # Ok(())
     /// # }
     /// ```
@@ -183,7 +183,7 @@ impl TreeBuilder {
     /// ```
     /// # fn main() -> holt::Result<()> {
     /// let tree = holt::TreeBuilder::new("").memory().log_budget(16 << 20).open()?;
-    /// assert_eq!(tree.options().log_budget, 16 << 20);
+    /// assert_eq!(tree.config().log_budget, 16 << 20);
     /// # Ok(())
     /// # }
     /// ```
@@ -215,7 +215,7 @@ impl TreeBuilder {
     /// ```
     /// # fn main() -> holt::Result<()> {
     /// let tree = holt::TreeBuilder::new("").memory().snapshot_bytes(64 << 20).open()?;
-    /// assert_eq!(tree.options().snapshot_bytes, 64 << 20);
+    /// assert_eq!(tree.config().snapshot_bytes, 64 << 20);
     /// # Ok(())
     /// # }
     /// ```

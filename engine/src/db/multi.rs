@@ -252,7 +252,7 @@ impl DB {
     }
 
     /// The settings the store was opened with.
-    pub fn options(&self) -> &Options {
+    pub fn config(&self) -> &Options {
         &self.shared.options
     }
 }

@@ -23,7 +23,10 @@ pub struct Devices {
 }
 
 /// Settings that say where a store is, and so can be turned into its devices.
-pub trait IntoDevices {
+///
+/// `By` tells whose meaning it is where the settings are a type of the language, as a path is: the
+/// crate that knows the platform puts a type of its own there. It is inferred.
+pub trait IntoDevices<By = ()> {
     /// Opens the devices.
     ///
     /// # Errors
@@ -42,7 +45,7 @@ impl Tree {
     ///
     /// # Errors
     /// Those of [`IntoDevices::into_devices`] and of [`Tree::open_with_devices`].
-    pub fn open(settings: impl IntoDevices) -> Result<Self> {
+    pub fn open<By>(settings: impl IntoDevices<By>) -> Result<Self> {
         let Devices { blobs, log, options } = settings.into_devices()?;
         Self::open_with_devices(blobs, log, options)
     }
@@ -53,8 +56,16 @@ impl DB {
     ///
     /// # Errors
     /// Those of [`IntoDevices::into_devices`] and of [`DB::open_with_devices`].
-    pub fn open(settings: impl IntoDevices) -> Result<Self> {
+    pub fn open<By>(settings: impl IntoDevices<By>) -> Result<Self> {
         let Devices { blobs, log, options } = settings.into_devices()?;
         Self::open_with_devices(blobs, log, options)
+    }
+
+    /// Opens the store in a directory, which is created if it is not there, with default settings.
+    ///
+    /// # Errors
+    /// Those of [`DB::open`].
+    pub fn open_path<By>(dir: impl IntoDevices<By>) -> Result<Self> {
+        Self::open(dir)
     }
 }

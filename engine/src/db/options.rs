@@ -38,6 +38,10 @@ pub struct Options {
     /// Bytes of committed changes to keep for followers; 0 for no change feed.
     #[cfg_attr(feature = "serde", serde(default))]
     pub feed_retention: u64,
+    /// Whether each write to a store without a log is published before it returns; no effect on
+    /// a store that has one.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub publish_writes: bool,
     /// What is told of memory for pages.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub memory_hint: MemoryHint,
@@ -53,6 +57,7 @@ impl Default for Options {
             read_only: false,
             snapshot_bytes: DEFAULT_SNAPSHOT_BYTES,
             feed_retention: 0,
+            publish_writes: false,
             memory_hint: MemoryHint::default(),
         }
     }

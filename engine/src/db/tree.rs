@@ -58,6 +58,7 @@ impl Shared {
             }
         };
         let mut core = self.core.write();
+        core.counters.cold_reads += 1;
         let mut miss = missed;
         let mut room = core.forest.cache.used() + READ_GROWTH_BYTES;
         loop {
@@ -67,6 +68,7 @@ impl Shared {
                 room = core.forest.cache.used() + READ_GROWTH_BYTES;
             }
             core.forest.cache.load(miss)?;
+            core.counters.lookup_restarts += 1;
             match look(&core.forest) {
                 Ok(found) => {
                     core.after_read();
@@ -276,7 +278,7 @@ impl Tree {
     }
 
     /// The settings the tree was opened with.
-    pub fn options(&self) -> &Options {
+    pub fn config(&self) -> &Options {
         &self.shared.options
     }
 }
