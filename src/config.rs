@@ -137,6 +137,11 @@ pub struct TreeConfig {
     pub buffer_pool_size: usize,
     /// What a write that returned has survived.
     pub durability: Durability,
+    /// Whether each write to a store without a log is published before it returns: for a store
+    /// of one's own that has to keep every write. No effect on files, which have a log, and none
+    /// to be seen in memory.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub memory_flush_on_write: bool,
     /// When the log is folded into the published state.
     pub checkpoint: CheckpointConfig,
     /// Bytes of log that a reopening may have to replay.
@@ -162,6 +167,7 @@ impl TreeConfig {
             access_mode: AccessMode::default(),
             buffer_pool_size: (DEFAULT_CACHE_BYTES / u64::from(MAX_FRAME_BYTES)) as usize,
             durability: Durability::default(),
+            memory_flush_on_write: false,
             checkpoint: CheckpointConfig::default(),
             log_budget: DEFAULT_LOG_BUDGET,
             geometry: Geometry::default(),

@@ -6,7 +6,7 @@
 
 use alloc::vec::Vec;
 
-use super::stats::TreeStats;
+use super::stats::{DBStats, NamedTreeStats, TreeStats};
 use crate::device::StoreUsage;
 
 /// How a figure moves.
@@ -137,6 +137,37 @@ impl TreeStats {
     }
 }
 
+impl NamedTreeStats {
+    /// Every figure but the name, always the same ones in the same order.
+    pub fn figures(&self) -> Vec<Figure> {
+        let &Self { name: _, records, frames, levels } = self;
+        Vec::from([
+            gauge("tree_records", records, "Live records of one tree."),
+            gauge("tree_frames", frames, "Frames of one tree."),
+            gauge("tree_levels", u64::from(levels), "Levels of frames of one tree."),
+        ])
+    }
+}
+
+impl DBStats {
+    /// Every figure of the store, always the same ones in the same order; those of its trees are
+    /// in [`NamedTreeStats::figures`].
+    ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// db.create_tree("files")?;
+    /// let figures = db.stats()?.figures();
+    /// assert!(figures.iter().any(|figure| figure.name == "open_trees"));
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    pub fn figures(&self) -> Vec<Figure> {
+        let Self { open_tree_count, trees: _, store } = self;
+        let mut figures = store.figures();
+        figures.push(gauge("open_trees", *open_tree_count, "Trees with a name."));
+        figures
+    }
+}
+
 fn store_figures(store: StoreUsage, figures: &mut Vec<Figure>) {
     let StoreUsage {
         blobs,
@@ -229,7 +260,10 @@ mod tests {
     #[test]
     fn names_are_unique_and_end_in_the_base_unit() {
         let mut seen = BTreeSet::new();
-        for Figure { name, help, value, .. } in distinct().figures() {
+        let all = DBStats { store: distinct(), ..DBStats::default() }.figures();
+        for Figure { name, help, value, .. } in
+            all.into_iter().chain(NamedTreeStats::default().figures())
+        {
             assert!(seen.insert(name), "{name} twice");
             assert!(name.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase()), "{name}");
             assert!(!name.ends_with("_total"), "{name}: exporters add what they need");
