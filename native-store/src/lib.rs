@@ -1,7 +1,7 @@
 //! Files under holt: positioned and direct I/O, the lock, a store's directory.
 //!
 //! Owns: all that needs an operating system. Never does: know the bytes it moves; the packed
-//! store and the log of `holt_engine` do. Every `unsafe` of the workspace is in [`sys`], listed
+//! store and the log of `holt_engine` do. Every `unsafe` of the workspace is in `sys`, listed
 //! in `docs/UNSAFE.md`.
 #![deny(unsafe_code)]
 
