@@ -70,6 +70,10 @@ pub enum Durability {
 
 impl Durability {
     /// Whether a write is synced before it returns.
+    ///
+    /// ```
+    /// assert!(!holt::Durability::default().wal_sync());
+    /// ```
     pub const fn wal_sync(self) -> bool {
         let Self::Wal { sync } = self;
         sync
@@ -152,11 +156,19 @@ pub struct TreeConfig {
 
 impl TreeConfig {
     /// A tree in the files of a directory.
+    ///
+    /// ```
+    /// assert!(!holt::TreeConfig::new("store").is_memory());
+    /// ```
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self::at(Storage::File { dir: dir.into() })
     }
 
     /// A tree in memory.
+    ///
+    /// ```
+    /// assert!(holt::TreeConfig::memory().is_memory());
+    /// ```
     pub fn memory() -> Self {
         Self::at(Storage::Memory)
     }
@@ -175,6 +187,10 @@ impl TreeConfig {
     }
 
     /// The same, for reading only.
+    ///
+    /// ```
+    /// assert!(holt::TreeConfig::new("store").read_only().is_read_only());
+    /// ```
     #[must_use]
     pub fn read_only(mut self) -> Self {
         self.access_mode = AccessMode::ReadOnly;

@@ -27,6 +27,16 @@ pub type Result<T, E = Error> = core::result::Result<T, E>;
 /// the message for people: `{"kind": "key_too_long", "fields": {"len": 70000}, "message": "key of
 /// 70000 bytes …"}`. It is written only: texts that name an argument or a quota are those of the
 /// program that failed.
+///
+/// ```
+/// let tree = holt_engine::db::Tree::memory()?;
+/// use holt_engine::error::Error;
+///
+/// let too_long = tree.put(&[0; 70_000], b"").unwrap_err();
+/// assert_eq!(too_long, Error::KeyTooLong { len: 70_000 });
+/// assert!(too_long.to_string().contains("shorten it"), "it says what to do");
+/// # Ok::<(), holt_engine::error::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[cfg_attr(
     feature = "serde",

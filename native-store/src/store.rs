@@ -69,6 +69,24 @@ impl Default for FileOptions {
 }
 
 /// A store in a directory. The lock lives as long as either device does.
+///
+/// ```
+/// use holt_engine::db::{Options, Tree};
+/// use holt_native_store::{FileMode, FileOptions, FileStore};
+///
+/// # let dir = tempfile::tempdir().expect("a directory");
+/// # let dir = dir.path();
+/// let files = FileStore::open(dir, &FileOptions::default())?;
+/// assert!(files.created() && files.dir() == dir);
+/// let tree = Tree::open_with_devices(files.blobs, Some(files.log), Options::default())?;
+/// tree.put(b"key", b"value")?;
+/// drop(tree);
+///
+/// let read_only = FileOptions { mode: FileMode::ReadOnly, ..FileOptions::default() };
+/// let files = FileStore::open(dir, &read_only)?;
+/// println!("{:?}", files.io_choice());
+/// # Ok::<(), holt_engine::error::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct FileStore {
     /// The blobs.

@@ -25,6 +25,14 @@ impl DB {
     /// All records of all trees, with their versions, as one image. It takes as much memory as
     /// the records; [`DB::export_checkpoint_to`] does not.
     ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// db.create_tree("files")?.put(b"key", b"value")?;
+    /// let image = db.export_checkpoint()?;
+    /// assert_eq!(image.validate()?.records, 1);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of [`DB::export_checkpoint_to`].
     pub fn export_checkpoint(&self) -> Result<CheckpointImage> {
@@ -38,6 +46,17 @@ impl DB {
 
     /// Writes all records of all trees as they are now, with their versions, to `sink`, part by
     /// part. Others write meanwhile.
+    ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// let mut bytes = 0;
+    /// db.export_checkpoint_to(&mut |part| {
+    ///     bytes += part.len();
+    ///     Ok(())
+    /// })?;
+    /// assert!(bytes > 0);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of `sink`; `Expired` if so much changes meanwhile that the moment cannot be kept;
