@@ -38,8 +38,9 @@ pub use config::{AccessMode, CheckpointConfig, Durability, Storage, TreeConfig};
 
 pub use holt_engine::db::*;
 pub use holt_engine::device::{
-    BlobEntry, BlobOp, BlobStore, LogBounds, LogDevice, MemoryBlobStore, MemoryIo, MemoryLog,
-    PackedStore, PageAt, PositionedIo, PositionedLog, StoreUsage, conformance,
+    Access, BlobEntry, BlobOp, BlobStore, LogBounds, LogContent, LogDevice, MemoryBlobStore,
+    MemoryIo, MemoryLog, Opened, PackedStore, PageAt, PositionedIo, PositionedLog, StoreUsage,
+    conformance,
 };
 pub use holt_engine::error::*;
 pub use holt_engine::geometry::Geometry;

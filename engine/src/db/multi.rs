@@ -48,6 +48,20 @@ impl DB {
     /// Opens the store on these devices and replays its log into memory. `log` is `None` only
     /// for stores that need not survive. A new store is one whose devices are both empty.
     ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use holt_engine::db::{DB, Options};
+    /// use holt_engine::device::{MemoryBlobStore, MemoryLog};
+    /// use holt_engine::geometry::Geometry;
+    ///
+    /// let blobs = Arc::new(MemoryBlobStore::new(Geometry::default(), [1; 16]));
+    /// let log = Arc::new(MemoryLog::new());
+    /// let db = DB::open_with_devices(blobs, Some(log), Options::default())?;
+    /// db.create_tree("files")?;
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of [`Tree::open_with_devices`], and `Corrupt` of class catalog.
     pub fn open_with_devices(

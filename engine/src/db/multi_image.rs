@@ -119,6 +119,22 @@ impl DB {
     /// The same from a source that fills as much of a buffer as it can, nothing at its end. The
     /// store is held meanwhile: readers and writers wait.
     ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// db.create_tree("files")?.put(b"key", b"value")?;
+    /// let image = db.export_checkpoint()?;
+    /// let copy = holt_engine::db::DB::memory()?;
+    /// let mut left = image.as_bytes();
+    /// copy.install_checkpoint_from(&mut |buf| {
+    ///     let count = buf.len().min(left.len());
+    ///     buf[..count].copy_from_slice(&left[..count]);
+    ///     left = &left[count..];
+    ///     Ok(count)
+    /// })?;
+    /// assert_eq!(copy.list_trees()?, ["files"]);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `InvalidImage`, `UnsupportedFormat`, `TreeExists`, `InvalidTreeName`, `QuotaExceeded` and
     /// those of the source, with nothing changed; `ReadOnly`, `Poisoned`, failures of the devices.

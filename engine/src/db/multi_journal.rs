@@ -81,7 +81,8 @@ impl DB {
     /// db.initialize_journal_stream(genesis)?;
     /// // From now on every change comes with an envelope that links to the one before.
     /// let next = JournalAnchor::new(2, [7; JOURNAL_DIGEST_BYTES]);
-    /// let envelope = JournalEnvelope::new(genesis, next, b"what was done".to_vec()).expect("links");
+    /// let done = b"what was done".to_vec();
+    /// let envelope = JournalEnvelope::new(genesis, next, done).expect("links");
     /// assert!(db.atomic_with_journal_envelope(&envelope, |batch| {
     ///     batch.put("files", b"key", b"value");
     /// })?);

@@ -114,6 +114,22 @@ impl DB {
     /// [`Tree::changes_since`](super::Tree::changes_since). A tree that was created or dropped is
     /// named by its number.
     ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use holt_engine::db::{DB, Options};
+    /// # use holt_engine::{device::MemoryBlobStore, geometry::Geometry};
+    ///
+    /// # let blobs = Arc::new(MemoryBlobStore::new(Geometry::default(), [1; 16]));
+    /// let options = Options { feed_retention: 1 << 20, ..Options::default() };
+    /// let db = DB::open_with_devices(blobs, None, options)?;
+    /// let files = db.create_tree("files")?;
+    /// let from = db.last_lsn();
+    /// files.put(b"key", b"value")?;
+    /// assert_eq!(db.changes_since(from)?.changes.len(), 1);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of [`Tree::changes_since`](super::Tree::changes_since).
     pub fn changes_since(&self, from: Lsn) -> Result<ChangePage> {

@@ -12,6 +12,20 @@ use crate::device::{BlobStore, LogDevice};
 use crate::error::Result;
 
 /// What a store is opened with.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use holt_engine::db::{Devices, Options, Tree};
+/// use holt_engine::device::{MemoryBlobStore, MemoryLog};
+/// use holt_engine::geometry::Geometry;
+///
+/// let blobs = Arc::new(MemoryBlobStore::new(Geometry::default(), [1; 16]));
+/// let log = Some(Arc::new(MemoryLog::new()) as _);
+/// let tree = Tree::open(Devices { blobs, log, options: Options::default() })?;
+/// tree.put(b"key", b"value")?;
+/// # Ok::<(), holt_engine::error::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Devices {
     /// Where its pages are.

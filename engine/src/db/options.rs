@@ -17,6 +17,13 @@ impl PartialEq for MemoryHint {
 impl Eq for MemoryHint {}
 
 /// Settings of an open store; all of them may differ from one opening to the next.
+///
+/// ```
+/// use holt_engine::db::Options;
+///
+/// let small = Options { cache_bytes: 4 << 20, log_budget: 1 << 20, ..Options::default() };
+/// assert!(!small.sync && small.auto_checkpoint);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Options {

@@ -227,7 +227,8 @@ impl Tree {
     /// let from = tree.last_lsn();
     /// tree.put(b"key", b"value")?;
     /// let page = tree.changes_since(from)?;
-    /// assert!(matches!(&page.changes[0].events[0], ChangeEvent::Put { key, .. } if key == b"key"));
+    /// let event = &page.changes[0].events[0];
+    /// assert!(matches!(event, ChangeEvent::Put { key, .. } if key == b"key"));
     /// assert!(tree.changes_since(page.next)?.changes.is_empty());
     /// # Ok::<(), holt_engine::error::Error>(())
     /// ```
@@ -371,6 +372,14 @@ impl Tree {
     }
 
     /// The same; `progress` gets the pages checked so far and their total as far as known.
+    ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put(b"key", b"value")?;
+    /// let report = tree.verify_with(&mut |done, total| println!("{done} of {total} pages"))?;
+    /// assert!(report.is_clean());
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`Tree::verify`].

@@ -26,7 +26,8 @@ impl Tree {
     /// ```
     /// let tree = holt_engine::db::Tree::memory()?;
     /// tree.put(b"key", b"value")?;
-    /// assert_eq!(tree.get_version(b"key")?, tree.get_record(b"key")?.map(|record| record.version));
+    /// let version = tree.get_record(b"key")?.map(|record| record.version);
+    /// assert_eq!(tree.get_version(b"key")?, version);
     /// # Ok::<(), holt_engine::error::Error>(())
     /// ```
     ///
