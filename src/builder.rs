@@ -420,6 +420,8 @@ impl IntoDevices for TreeBuilder {
             }),
             Storage::Memory => {
                 let store = MemoryBlobStore::new(self.config.geometry, random_store_id()?);
+                // What is published there is as lost with the handle as what is not.
+                let options = Options { publish_writes: false, ..options };
                 Ok(Devices { blobs: Arc::new(store), log: None, options })
             }
             Storage::File { dir } => {

@@ -103,6 +103,8 @@ fn print_tree(context: &mut Context, stats: &TreeStats) -> Result<(), Failure> {
     row(context, "log allocated", human_bytes(stats.log_allocated_bytes))?;
     row(context, "log position", human_count(stats.last_lsn))?;
     row(context, "cache in use", human_bytes(stats.cache_bytes))?;
+    let fill = format!("{}.{} %", stats.fill_per_mille / 10, stats.fill_per_mille % 10);
+    row(context, "fill of leaf pages in memory", fill)?;
     row(context, "pages not yet published", human_count(stats.dirty_pages))?;
     context.out.line("bookkeeping")?;
     row(context, "blobs", human_count(stats.store.blobs))?;
