@@ -2,7 +2,7 @@
 //!
 //! Owns: the way from settings to devices to a tree. Never does: anything once it is open.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use holt_engine::db::{DB, Devices, IntoDevices, MemoryHint, Options, Tree};
@@ -10,7 +10,9 @@ use holt_engine::device::{BlobStore, LogDevice, MemoryBlobStore};
 use holt_engine::error::{Error, Result};
 use holt_engine::geometry::Geometry;
 use holt_engine::limits::{DEFAULT_SNAPSHOT_BYTES, MAX_FRAME_BYTES};
-use holt_native_store::{FileMode, FileOptions, FileStore, prefer_large_pages, random_store_id};
+use holt_native_store::{
+    FileMode, FileOptions, FileStore, Io, prefer_large_pages, random_store_id,
+};
 
 use crate::config::{AccessMode, CheckpointConfig, Durability, Storage, TreeConfig};
 
@@ -35,6 +37,7 @@ pub struct TreeBuilder {
     snapshot_bytes: u64,
     feed_retention: u64,
     direct: bool,
+    io: Io,
 }
 
 impl From<TreeConfig> for TreeBuilder {
@@ -45,6 +48,7 @@ impl From<TreeConfig> for TreeBuilder {
             snapshot_bytes: DEFAULT_SNAPSHOT_BYTES,
             feed_retention: 0,
             direct: true,
+            io: Io::Auto,
         }
     }
 }
@@ -97,7 +101,7 @@ impl TreeBuilder {
     /// ```
     /// # fn main() -> holt::Result<()> {
     /// let tree = holt::TreeBuilder::new("").memory().cache_bytes(32 << 20).open()?;
-    /// assert_eq!(tree.options().cache_bytes, 32 << 20);
+    /// assert_eq!(tree.config().cache_bytes, 32 << 20);
     /// # Ok(())
     /// # }
     /// ```
@@ -113,7 +117,7 @@ impl TreeBuilder {
     /// use holt::{Durability, TreeBuilder};
     ///
     /// let tree = TreeBuilder::new("").memory().durability(Durability::Wal { sync: true }).open()?;
-    /// assert!(tree.options().sync);
+    /// assert!(tree.config().sync);
     /// # Ok(())
     /// # }
     /// ```
@@ -183,7 +187,7 @@ impl TreeBuilder {
     /// ```
     /// # fn main() -> holt::Result<()> {
     /// let tree = holt::TreeBuilder::new("").memory().log_budget(16 << 20).open()?;
-    /// assert_eq!(tree.options().log_budget, 16 << 20);
+    /// assert_eq!(tree.config().log_budget, 16 << 20);
     /// # Ok(())
     /// # }
     /// ```
@@ -209,13 +213,29 @@ impl TreeBuilder {
         self
     }
 
+    /// By which calls of the system files are accessed. Opening fails if they cannot be had.
+    ///
+    /// ```
+    /// # fn main() -> holt::Result<()> {
+    /// # let dir = tempfile::tempdir().expect("a directory");
+    /// # let path = dir.path().join("store");
+    /// let tree = holt::TreeBuilder::new(&path).io(holt::Io::Positioned).open()?;
+    /// tree.put(b"key", b"value")?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub const fn io(mut self, io: Io) -> Self {
+        self.io = io;
+        self
+    }
+
     /// Most bytes that pages kept for snapshots may take, in memory and on disk together; beyond
     /// it the oldest snapshot expires.
     ///
     /// ```
     /// # fn main() -> holt::Result<()> {
     /// let tree = holt::TreeBuilder::new("").memory().snapshot_bytes(64 << 20).open()?;
-    /// assert_eq!(tree.options().snapshot_bytes, 64 << 20);
+    /// assert_eq!(tree.config().snapshot_bytes, 64 << 20);
     /// # Ok(())
     /// # }
     /// ```
@@ -261,6 +281,7 @@ impl TreeBuilder {
             read_only: self.config.is_read_only(),
             snapshot_bytes: self.snapshot_bytes,
             feed_retention: self.feed_retention,
+            publish_writes: self.config.memory_flush_on_write,
             memory_hint: MemoryHint(Some(prefer_large_pages)),
         }
     }
@@ -278,7 +299,8 @@ impl TreeBuilder {
     /// ```
     ///
     /// # Errors
-    /// `NoStore` if there is none and it may not be created; `Locked` if another process has it;
+    /// `InvalidArgument` for settings that cannot be had together, or here; `NoStore` if there is
+    /// none and it may not be created; `Locked` if another process has it;
     /// `NotAStore`, `Corrupt` and `UnsupportedFormat` if the files are something else, damaged
     /// or of a later version, and are not changed then; failures of the system.
     pub fn open(self) -> Result<Tree> {
@@ -303,7 +325,8 @@ impl TreeBuilder {
     }
 
     /// Opens the tree on a store of the caller's, without a log: what was written since the
-    /// last checkpoint is lost with the process.
+    /// last checkpoint is lost with the process, unless
+    /// [`memory_flush_on_write`](TreeConfig::memory_flush_on_write) is set.
     ///
     /// ```
     /// # fn main() -> holt::Result<()> {
@@ -397,6 +420,8 @@ impl IntoDevices for TreeBuilder {
             }),
             Storage::Memory => {
                 let store = MemoryBlobStore::new(self.config.geometry, random_store_id()?);
+                // What is published there is as lost with the handle as what is not.
+                let options = Options { publish_writes: false, ..options };
                 Ok(Devices { blobs: Arc::new(store), log: None, options })
             }
             Storage::File { dir } => {
@@ -408,6 +433,7 @@ impl IntoDevices for TreeBuilder {
                     mode,
                     geometry: self.config.geometry,
                     direct: self.direct,
+                    io: self.io,
                     ..FileOptions::default()
                 };
                 let files = FileStore::open(dir, &files)?;
@@ -421,5 +447,47 @@ impl IntoDevices for TreeBuilder {
 impl IntoDevices for TreeConfig {
     fn into_devices(self) -> Result<Devices> {
         TreeBuilder::from(self).into_devices()
+    }
+}
+
+/// What a path means where there are files: the directory of a store. See [`DB::open_path`].
+///
+/// ```
+/// # let dir = tempfile::tempdir().expect("a directory");
+/// # let path = dir.path().join("store");
+/// let db = holt::DB::open_path(&path)?;
+/// db.create_tree("users")?.put(b"ann", b"1000")?;
+/// # Ok::<(), holt::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Directory;
+
+impl IntoDevices<Directory> for PathBuf {
+    fn into_devices(self) -> Result<Devices> {
+        TreeConfig::new(self).into_devices()
+    }
+}
+
+impl IntoDevices<Directory> for String {
+    fn into_devices(self) -> Result<Devices> {
+        PathBuf::from(self).into_devices()
+    }
+}
+
+impl IntoDevices<Directory> for &PathBuf {
+    fn into_devices(self) -> Result<Devices> {
+        self.clone().into_devices()
+    }
+}
+
+impl IntoDevices<Directory> for &Path {
+    fn into_devices(self) -> Result<Devices> {
+        self.to_path_buf().into_devices()
+    }
+}
+
+impl IntoDevices<Directory> for &str {
+    fn into_devices(self) -> Result<Devices> {
+        PathBuf::from(self).into_devices()
     }
 }

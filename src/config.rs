@@ -70,6 +70,10 @@ pub enum Durability {
 
 impl Durability {
     /// Whether a write is synced before it returns.
+    ///
+    /// ```
+    /// assert!(!holt::Durability::default().wal_sync());
+    /// ```
     pub const fn wal_sync(self) -> bool {
         let Self::Wal { sync } = self;
         sync
@@ -137,6 +141,11 @@ pub struct TreeConfig {
     pub buffer_pool_size: usize,
     /// What a write that returned has survived.
     pub durability: Durability,
+    /// Whether each write to a store without a log is published before it returns: for a store
+    /// of one's own that has to keep every write. No effect on files, which have a log, and none
+    /// to be seen in memory.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub memory_flush_on_write: bool,
     /// When the log is folded into the published state.
     pub checkpoint: CheckpointConfig,
     /// Bytes of log that a reopening may have to replay.
@@ -147,11 +156,19 @@ pub struct TreeConfig {
 
 impl TreeConfig {
     /// A tree in the files of a directory.
+    ///
+    /// ```
+    /// assert!(!holt::TreeConfig::new("store").is_memory());
+    /// ```
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self::at(Storage::File { dir: dir.into() })
     }
 
     /// A tree in memory.
+    ///
+    /// ```
+    /// assert!(holt::TreeConfig::memory().is_memory());
+    /// ```
     pub fn memory() -> Self {
         Self::at(Storage::Memory)
     }
@@ -162,6 +179,7 @@ impl TreeConfig {
             access_mode: AccessMode::default(),
             buffer_pool_size: (DEFAULT_CACHE_BYTES / u64::from(MAX_FRAME_BYTES)) as usize,
             durability: Durability::default(),
+            memory_flush_on_write: false,
             checkpoint: CheckpointConfig::default(),
             log_budget: DEFAULT_LOG_BUDGET,
             geometry: Geometry::default(),
@@ -169,6 +187,10 @@ impl TreeConfig {
     }
 
     /// The same, for reading only.
+    ///
+    /// ```
+    /// assert!(holt::TreeConfig::new("store").read_only().is_read_only());
+    /// ```
     #[must_use]
     pub fn read_only(mut self) -> Self {
         self.access_mode = AccessMode::ReadOnly;

@@ -33,23 +33,35 @@ mod config;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 
-pub use builder::TreeBuilder;
+pub use builder::{Directory, TreeBuilder};
 pub use config::{AccessMode, CheckpointConfig, Durability, Storage, TreeConfig};
 
 pub use holt_engine::db::*;
 pub use holt_engine::device::{
-    BlobEntry, BlobOp, BlobStore, LogBounds, LogDevice, MemoryBlobStore, MemoryIo, MemoryLog,
-    PackedStore, PageAt, PositionedIo, PositionedLog, StoreUsage, conformance,
+    Access, BlobEntry, BlobOp, BlobStore, LogBounds, LogContent, LogDevice, MemoryBlobStore,
+    MemoryIo, MemoryLog, Opened, PackedStore, PageAt, PositionedIo, PositionedLog, StoreUsage,
+    conformance,
 };
 pub use holt_engine::error::*;
 pub use holt_engine::geometry::Geometry;
 pub use holt_engine::ids::{BlobId, Lsn, RecordVersion, StoreId, Ticket, TreeId};
 pub use holt_engine::keys::{KeyPathBuf, KeyPathError, KeyPrefixBuf};
-pub use holt_engine::limits;
-pub use holt_native_store::{FileIo, FileMode, FileOptions, FileStore, IoChoice};
+pub use holt_engine::limits::{self, MAX_JOURNAL_RECORD_BYTES};
+pub use holt_native_store::{
+    AlignedBlobBuf, FileIo, FileMode, FileOptions, FileStore, ImageStreams, Io, IoChoice,
+};
 
 /// The store of blobs in a file.
 pub type FileBlobStore = PackedStore<FileIo>;
+
+/// The identity of a blob, under the name that stores of one's own used before.
+pub type BlobGuid = BlobId;
+
+/// The figures of a store of blobs.
+pub type StoreStats = StoreUsage;
+
+#[cfg(test)]
+mod tests;
 
 /// The README's Rust, compiled.
 #[cfg(doctest)]

@@ -10,12 +10,39 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use holt_engine::db::{Figure, FigureKind, FigureValue, TreeStats};
+use holt_engine::db::{DBStats, Figure, FigureKind, FigureValue, TreeStats};
 
 /// The content type of what is rendered here.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The figures of one tree.
+/// Statistics that can be rendered: [`TreeStats`] and [`DBStats`].
+pub trait Exported: sealed::Sealed {
+    /// The text for them; [`render_prometheus`] is the usual way to it.
+    fn to_prometheus(&self) -> String;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for holt_engine::db::TreeStats {}
+    impl Sealed for holt_engine::db::DBStats {}
+}
+
+impl Exported for TreeStats {
+    fn to_prometheus(&self) -> String {
+        render(&[(String::new(), self.figures())])
+    }
+}
+
+impl Exported for DBStats {
+    fn to_prometheus(&self) -> String {
+        let trees: Vec<_> =
+            self.trees.iter().map(|tree| (tree_label(&tree.name), tree.figures())).collect();
+        render(&[(String::new(), self.figures())]) + &render(&trees)
+    }
+}
+
+/// The figures of one tree, or of a database: those of the store as they are, and those of each
+/// tree, named `holt_tree_…`, with the label `tree`.
 ///
 /// ```
 /// # fn main() -> holt::Result<()> {
@@ -23,12 +50,17 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// tree.put(b"key", b"value")?;
 /// let text = holt::metrics::render_prometheus(&tree.stats()?);
 /// assert!(text.contains("# TYPE holt_records gauge\nholt_records 1\n"));
+///
+/// let db = holt::TreeBuilder::new("").memory().open_db()?;
+/// db.create_tree("users")?.put(b"ann", b"1000")?;
+/// let text = holt::metrics::render_prometheus(&db.stats()?);
+/// assert!(text.contains("holt_tree_records{tree=\"users\"} 1\n"));
 /// # Ok(())
 /// # }
 /// ```
 #[must_use]
-pub fn render_prometheus(stats: &TreeStats) -> String {
-    render(&[(String::new(), stats.figures())])
+pub fn render_prometheus(stats: &impl Exported) -> String {
+    stats.to_prometheus()
 }
 
 /// The figures of several trees in one text, told apart by the label `tree`. Of several trees of
@@ -51,11 +83,13 @@ pub fn render_prometheus_named<'a>(
     trees: impl IntoIterator<Item = (&'a str, &'a TreeStats)>,
 ) -> String {
     let trees: BTreeMap<&str, &TreeStats> = trees.into_iter().collect();
-    let series: Vec<_> = trees
-        .into_iter()
-        .map(|(name, stats)| (format!("{{tree=\"{}\"}}", label_value(name)), stats.figures()))
-        .collect();
+    let series: Vec<_> =
+        trees.into_iter().map(|(name, stats)| (tree_label(name), stats.figures())).collect();
     render(&series)
+}
+
+fn tree_label(name: &str) -> String {
+    format!("{{tree=\"{}\"}}", label_value(name))
 }
 
 /// Renders series, each with its labels in braces (or nothing) and the same figures in the same

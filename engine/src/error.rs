@@ -27,6 +27,16 @@ pub type Result<T, E = Error> = core::result::Result<T, E>;
 /// the message for people: `{"kind": "key_too_long", "fields": {"len": 70000}, "message": "key of
 /// 70000 bytes …"}`. It is written only: texts that name an argument or a quota are those of the
 /// program that failed.
+///
+/// ```
+/// let tree = holt_engine::db::Tree::memory()?;
+/// use holt_engine::error::Error;
+///
+/// let too_long = tree.put(&[0; 70_000], b"").unwrap_err();
+/// assert_eq!(too_long, Error::KeyTooLong { len: 70_000 });
+/// assert!(too_long.to_string().contains("shorten it"), "it says what to do");
+/// # Ok::<(), holt_engine::error::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[cfg_attr(
     feature = "serde",
@@ -260,6 +270,17 @@ fn after_interruption(outcome_unknown: bool) -> &'static str {
 }
 
 /// Whether a batch that failed may have taken effect.
+///
+/// ```
+/// let db = holt_engine::db::DB::memory()?;
+/// use holt_engine::error::{AtomicErrorKind, Error};
+///
+/// let failed = db.atomic(|batch| batch.put("missing", b"key", b"value"));
+/// let Err(Error::Atomic { kind, source }) = failed else { panic!("there is no such tree") };
+/// assert_eq!(kind, AtomicErrorKind::DefinitelyNotApplied);
+/// assert!(matches!(*source, Error::TreeNotFound { .. }));
+/// # Ok::<(), holt_engine::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -307,6 +328,15 @@ pub enum IoErrorKind {
 }
 
 /// A failure of a device call.
+///
+/// ```
+/// use holt_engine::error::{Error, IoError, IoErrorKind};
+///
+/// // What a device of one's own returns.
+/// let failed = IoError::new(IoErrorKind::NoSpace, "write blobs.dat", "disk quota exceeded");
+/// assert!(failed.to_string().contains("free some space"));
+/// assert!(matches!(Error::from(failed), Error::BlobStoreIo(_)));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct IoError {
@@ -413,6 +443,14 @@ impl CorruptionClass {
 }
 
 /// One piece of damage: what, and where.
+///
+/// ```
+/// use holt_engine::error::{Corruption, CorruptionClass};
+/// use holt_engine::ids::BlobId;
+///
+/// let damage = Corruption::page(CorruptionClass::Checksum, BlobId::frame(3), 7, "differs");
+/// assert!(damage.to_string().starts_with("damage (checksum) in frame 3 at 7: differs"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Corruption {

@@ -4,6 +4,15 @@ use crate::error::{Error, Result};
 use crate::limits::{MAX_FRAME_BYTES, MIN_FRAME_BYTES, PAGE_BYTES};
 
 /// How large a frame is. Pages are always [`PAGE_BYTES`].
+///
+/// ```
+/// use holt_engine::geometry::Geometry;
+///
+/// let small = Geometry::new(64 << 10)?;
+/// assert_eq!((small.frame_bytes(), small.pages()), (65_536, 16));
+/// assert!(Geometry::new(100).is_err());
+/// # Ok::<(), holt_engine::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(
     feature = "serde",

@@ -3,6 +3,13 @@
 use core::fmt;
 
 /// A blob of the store: a frame or an extent. Never reused within a store's life.
+///
+/// ```
+/// use holt_engine::ids::BlobId;
+///
+/// assert!(BlobId::extent(7).is_extent() && !BlobId::frame(7).is_extent());
+/// assert_eq!(BlobId::frame(7).to_string(), "frame 7");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct BlobId(pub u64);
@@ -73,6 +80,17 @@ pub const fn is_hidden(tree: TreeId) -> bool {
 pub type StoreId = [u8; 16];
 
 /// A record's version: opaque, larger for later writes, never repeated in a store's life.
+///
+/// ```
+/// let tree = holt_engine::db::Tree::memory()?;
+/// use holt_engine::ids::RecordVersion;
+///
+/// tree.put(b"key", b"value")?;
+/// let version = tree.get_version(b"key")?.expect("is there");
+/// let sent = version.as_u64();
+/// assert!(tree.delete_if_version(b"key", RecordVersion::from_raw(sent))?);
+/// # Ok::<(), holt_engine::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct RecordVersion(u64);

@@ -143,6 +143,9 @@ pub const DIRECTORY_FRAMES: usize = 512;
 /// Pages of one chunk of the cache's memory: where address space is memory, small ones.
 pub const SLAB_CHUNK_PAGES: usize = if cfg!(target_pointer_width = "64") { 4096 } else { 64 };
 
+/// Most leaf pages that figures of how full pages are look at.
+pub const FILL_SAMPLE_PAGES: usize = 1024;
+
 /// Past images of pages that snapshots need take at most one part in so many of the cache
 /// before they are written out.
 pub const HISTORY_SHARE: u64 = 4;

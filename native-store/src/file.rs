@@ -65,7 +65,7 @@ impl FileIo {
         self
     }
 
-    /// Appends through a mapped window where that is possible; see [`Window`].
+    /// Appends through a mapped window of its end where that is possible.
     pub fn appending(mut self) -> Self {
         self.window = Some(Mutex::new(Window::new(self.file.clone())));
         self

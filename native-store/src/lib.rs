@@ -1,7 +1,7 @@
 //! Files under holt: positioned and direct I/O, the lock, a store's directory.
 //!
 //! Owns: all that needs an operating system. Never does: know the bytes it moves; the packed
-//! store and the log of `holt_engine` do. Every `unsafe` of the workspace is in [`sys`], listed
+//! store and the log of `holt_engine` do. Every `unsafe` of the workspace is in `sys`, listed
 //! in `docs/UNSAFE.md`.
 #![deny(unsafe_code)]
 
@@ -10,14 +10,19 @@ use crc32fast as _;
 
 mod aligned;
 mod file;
+mod io_kind;
 mod lock;
 mod store;
+mod stream;
 #[allow(unsafe_code)]
 mod sys;
 mod window;
 
+pub use aligned::AlignedBlobBuf;
 pub use file::{FileIo, IoChoice};
+pub use io_kind::Io;
 pub use store::{BLOBS_FILE, FileMode, FileOptions, FileStore, LOG_FILE, random_store_id};
+pub use stream::ImageStreams;
 pub use sys::prefer_large_pages;
 
 /// Every bound of this crate, by name.

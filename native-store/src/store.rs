@@ -20,6 +20,7 @@ use holt_engine::geometry::Geometry;
 use holt_engine::ids::StoreId;
 
 use crate::file::{FileIo, IoChoice, io_error};
+use crate::io_kind::Io;
 use crate::limits::DEFAULT_LOCK_WAIT;
 use crate::lock::open_locked;
 
@@ -51,6 +52,8 @@ pub struct FileOptions {
     pub lock_wait: Duration,
     /// Whether `blobs.dat` bypasses the system's cache where the file system grants it.
     pub direct: bool,
+    /// By which calls of the system the files are accessed.
+    pub io: Io,
 }
 
 impl Default for FileOptions {
@@ -60,11 +63,30 @@ impl Default for FileOptions {
             geometry: Geometry::default(),
             lock_wait: DEFAULT_LOCK_WAIT,
             direct: true,
+            io: Io::Auto,
         }
     }
 }
 
 /// A store in a directory. The lock lives as long as either device does.
+///
+/// ```
+/// use holt_engine::db::{Options, Tree};
+/// use holt_native_store::{FileMode, FileOptions, FileStore};
+///
+/// # let dir = tempfile::tempdir().expect("a directory");
+/// # let dir = dir.path();
+/// let files = FileStore::open(dir, &FileOptions::default())?;
+/// assert!(files.created() && files.dir() == dir);
+/// let tree = Tree::open_with_devices(files.blobs, Some(files.log), Options::default())?;
+/// tree.put(b"key", b"value")?;
+/// drop(tree);
+///
+/// let read_only = FileOptions { mode: FileMode::ReadOnly, ..FileOptions::default() };
+/// let files = FileStore::open(dir, &read_only)?;
+/// println!("{:?}", files.io_choice());
+/// # Ok::<(), holt_engine::error::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct FileStore {
     /// The blobs.
@@ -79,10 +101,12 @@ impl FileStore {
     /// Opens the store in `dir`, or creates it if the mode allows that.
     ///
     /// # Errors
-    /// `NoStore` if there is none; `Locked` if another process has it; `NotAStore` if a file of
+    /// `InvalidArgument` if files cannot be accessed as the options say; `NoStore` if there is
+    /// none; `Locked` if another process has it; `NotAStore` if a file of
     /// that name is something else; `Corrupt` if one of the two files is missing, empty or
     /// damaged; `UnsupportedFormat`; failures of the system. No file is changed then.
     pub fn open(dir: impl AsRef<Path>, options: &FileOptions) -> Result<Self> {
+        options.io.check()?;
         let paths = Paths::new(dir.as_ref());
         if options.mode == FileMode::OpenOrCreate {
             create_dir(&paths.dir)?;

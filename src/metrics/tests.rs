@@ -148,11 +148,39 @@ fn every_figure_is_a_metric_with_its_value() {
         };
         let metric = metrics.get(&full).unwrap_or_else(|| panic!("{full} is missing"));
         assert_eq!(metric.help, help);
-        let FigureValue::Number(value) = value else { panic!("{name} is no number") };
-        assert_eq!(metric.samples[&vec![]], value as f64, "{full}");
+        let value = match value {
+            FigureValue::Number(value) => value as f64,
+            FigureValue::PerMille(value) => value as f64 / 1000.0,
+            other => panic!("{name} is {other:?}"),
+        };
+        assert_eq!(metric.samples[&vec![]], value, "{full}");
     }
     assert_eq!(metrics["holt_records"].samples[&vec![]], 300.0);
     assert_eq!(metrics["holt_checkpoints_total"].kind, "counter");
+}
+
+#[test]
+fn a_database_is_its_store_and_each_of_its_trees() {
+    let db = holt_engine::db::DB::memory().expect("opens");
+    for (name, records) in [("files", 3_u32), ("a\"b", 40)] {
+        let tree = db.create_tree(name).expect("creates");
+        for number in 0..records {
+            tree.put(&number.to_be_bytes(), b"value").expect("written");
+        }
+    }
+    let stats = db.stats().expect("answers");
+    let text = render_prometheus(&stats);
+    let metrics = read(&text).unwrap_or_else(|why| panic!("{why}\n{text}"));
+    assert_eq!(metrics.len(), stats.figures().len() + stats.trees[0].figures().len());
+    assert_eq!(metrics["holt_open_trees"].samples, BTreeMap::from([(vec![], 2.0)]));
+    let label = |name: &str| vec![format!("tree={name}")];
+    let records = BTreeMap::from([(label("files"), 3.0), (label("a\"b"), 40.0)]);
+    assert_eq!(metrics["holt_tree_records"].samples, records);
+    // The catalog has records too.
+    assert!(metrics["holt_records"].samples[&vec![]] > 43.0);
+    let text = render_prometheus(&DBStats::default());
+    let metrics = read(&text).unwrap_or_else(|why| panic!("{why}\n{text}"));
+    assert!(!metrics.contains_key("holt_tree_records"), "no trees, no series");
 }
 
 #[test]

@@ -50,6 +50,7 @@ const TIGHT: Options = Options {
     read_only: false,
     snapshot_bytes: DEFAULT_SNAPSHOT_BYTES,
     feed_retention: 0,
+    publish_writes: false,
     memory_hint: MemoryHint(None),
 };
 

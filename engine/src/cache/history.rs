@@ -114,6 +114,12 @@ impl Cache {
         Ok(next)
     }
 
+    /// Lets the next snapshot be the one after so many.
+    #[cfg(test)]
+    pub(crate) fn skip_epochs(&mut self, epoch: u64) {
+        self.history.epoch = self.history.epoch.max(epoch);
+    }
+
     /// Sets how many bytes of images snapshots may hold, in memory and in the store together.
     pub fn set_history_limit(&mut self, bytes: u64) {
         self.history.limit = bytes;

@@ -10,6 +10,7 @@ mod cut;
 mod directory;
 mod evict;
 mod extents;
+mod fill;
 mod frames;
 mod history;
 mod load;

@@ -155,6 +155,32 @@ macro_rules! operations {
 
 /// Changes of one tree that take effect together or not at all, as one log record. They apply in
 /// order; each sees the effects of those before it, and so does each guard.
+///
+/// ```
+/// let tree = holt_engine::db::Tree::memory()?;
+/// tree.put_many(&[(b"a", b"1"), (b"b", b"2"), (b"tmp/x", b""), (b"tmp/y", b"")])?;
+/// let version = tree.get_version(b"a")?.expect("is there");
+/// let applied = tree.atomic(|batch| {
+///     // Guards: if one does not hold, nothing is applied.
+///     batch.assert_version(b"a", version);
+///     batch.assert_absent(b"c");
+///     batch.assert_prefix_empty(b"old/");
+///     // Conditional changes.
+///     batch.compare_and_put(b"a", version, b"3");
+///     batch.put_if_absent(b"c", b"4");
+///     // Others. Each sees those before it.
+///     batch.rename(b"c", b"d", false);
+///     batch.delete(b"b");
+///     batch.rename_prefix(b"tmp/", b"old/", false);
+///     batch.put(b"e", b"5");
+///     assert_eq!(batch.len(), 9);
+/// })?;
+/// assert!(applied);
+/// assert_eq!(tree.get(b"d")?.as_deref(), Some(&b"4"[..]));
+/// // The version is another one by now.
+/// assert!(!tree.atomic(|batch| batch.delete_if_version(b"a", version))?);
+/// # Ok::<(), holt_engine::error::Error>(())
+/// ```
 #[derive(Default)]
 pub struct AtomicBatch {
     collected: Collected,
@@ -173,6 +199,17 @@ impl AtomicBatch {
 }
 
 /// The same for several trees of one store: each operation names its tree first.
+///
+/// ```
+/// let db = holt_engine::db::DB::memory()?;
+/// let (files, users) = (db.create_tree("files")?, db.create_tree("users")?);
+/// let applied = db.atomic(|batch| {
+///     batch.put_if_absent("users", b"ann", b"");
+///     batch.put("files", b"ann/notes", b"text");
+/// })?;
+/// assert!(applied && users.contains_key(b"ann")? && files.contains_key(b"ann/notes")?);
+/// # Ok::<(), holt_engine::error::Error>(())
+/// ```
 #[derive(Default)]
 pub struct DBAtomicBatch {
     collected: Collected,

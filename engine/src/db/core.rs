@@ -42,6 +42,12 @@ const MAX_INLINE_STEP: usize = 4096;
 pub(super) struct CoreCounters {
     pub checkpoints: u64,
     pub checkpoint_pages: u64,
+    /// Bytes of keys and values in commits.
+    pub payload: u64,
+    /// Lookups that had to wait for the store.
+    pub cold_reads: u64,
+    /// Times that such a lookup began anew.
+    pub lookup_restarts: u64,
 }
 
 /// An open store.
@@ -261,6 +267,10 @@ impl Core {
         if self.options.sync {
             self.sync()?;
         }
+        if self.options.publish_writes && self.log.is_none() {
+            let published = self.publish();
+            self.guard(published)?;
+        }
         // The write is done and safe; a failure to make room or to checkpoint shows on the next.
         let result = self.upkeep(bytes as u64);
         let _ = self.guard(result);
@@ -331,6 +341,11 @@ impl Core {
     }
 
     fn checkpoint_now(&mut self) -> Result<()> {
+        self.publish()?;
+        self.settle_store()
+    }
+
+    fn publish(&mut self) -> Result<()> {
         self.drain_retired();
         self.forest.cache.trim()?;
         self.finish_checkpoint()?;
@@ -339,7 +354,7 @@ impl Core {
             self.begin_checkpoint()?;
             self.finish_checkpoint()?;
         }
-        self.settle_store()
+        Ok(())
     }
 
     /// Lets the store give free space back, now that nothing else is to be written: publishing

@@ -1,11 +1,14 @@
 //! Devices that fail in the middle of a batch: nothing of it is seen, or the store says that it
 //! takes no more; what is found on reopening is all of it or nothing.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::kit_tests::{Devices, Random, assert_clean, dump};
 use super::{AtomicBatch, DB, Tree};
-use crate::error::{AtomicErrorKind, Error};
+use crate::device::{BlobStore, LogDevice};
+use crate::error::{AtomicErrorKind, CorruptionClass, Error};
+use crate::log::{Log, LogState, OpRef};
 
 type Records = Vec<(Vec<u8>, Vec<u8>, u64)>;
 
@@ -204,5 +207,67 @@ fn creating_and_dropping_trees_is_all_or_nothing() {
             }
             assert_clean(db.verify(), "reopened");
         }
+    }
+}
+
+#[test]
+fn an_iterator_whose_read_fails_ends_with_the_error() {
+    let (devices, tree) = cold();
+    let all = dump(&tree);
+    let mut failures = 0;
+    for after in (0..60).step_by(7) {
+        drop(tree.compact());
+        devices.blobs.fail_after(after);
+        let mut iterator = tree.range().into_iter();
+        let (mut seen, mut failed) = (0, false);
+        for entry in iterator.by_ref() {
+            assert!(!failed, "something came after the error");
+            match entry {
+                Ok(crate::db::RangeEntry::Key { key, .. }) => assert_eq!(key, all[seen].0),
+                Ok(other) => panic!("no record: {other:?}"),
+                Err(error) => {
+                    assert!(matches!(error, Error::BlobStoreIo(_)), "{error}");
+                    failed = true;
+                }
+            }
+            seen += 1;
+        }
+        assert!((0..3).all(|_| iterator.next().is_none()));
+        failures += usize::from(failed);
+        devices.blobs.heal();
+        assert_eq!(dump(&tree), all, "the failure passed and so did its effect");
+    }
+    assert!(failures > 3, "too few reads failed: {failures}");
+}
+
+#[test]
+fn a_log_record_that_cannot_be_applied_is_damage_at_its_position() {
+    let put = OpRef::Put { tree: 9, key: b"k", value: b"v" };
+    let cases = [
+        (put, "changes a tree that does not exist (tree 9)"),
+        (OpRef::DropTree { tree: 9 }, "changes a tree that does not exist (tree 9)"),
+        (OpRef::DropTree { tree: 0 }, "drops the tree of the store (tree 0)"),
+        (OpRef::CreateTree { tree: 0 }, "creates a tree that exists (tree 0)"),
+    ];
+    for (op, why) in cases {
+        let devices = Devices::new();
+        let log: Arc<dyn LogDevice> = devices.log.clone();
+        let id = devices.blobs.store_id();
+        let (mut written, _) =
+            Log::open(log.clone(), id, LogState::default(), &mut |_| Ok(())).unwrap();
+        written.begin_epoch().unwrap();
+        let good = OpRef::Put { tree: 0, key: b"good", value: b"" };
+        written.append_ops(&[good]).unwrap();
+        let at = written.append_ops(&[op]).unwrap();
+        let before = log.bounds().unwrap();
+        let options = devices.options.clone();
+        let Err(Error::Corrupt(damage)) =
+            Tree::open_with_devices(devices.blobs.clone(), Some(log.clone()), options)
+        else {
+            panic!("{why}: was opened")
+        };
+        assert_eq!((damage.class, damage.page), (CorruptionClass::Log, Some(at)));
+        assert!(damage.detail.contains(why), "{damage}");
+        assert_eq!(log.bounds().unwrap(), before, "nothing changed");
     }
 }

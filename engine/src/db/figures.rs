@@ -6,7 +6,7 @@
 
 use alloc::vec::Vec;
 
-use super::stats::TreeStats;
+use super::stats::{DBStats, NamedTreeStats, TreeStats};
 use crate::device::StoreUsage;
 
 /// How a figure moves.
@@ -53,6 +53,11 @@ const fn gauge(name: &'static str, value: u64, help: &'static str) -> Figure {
     Figure { name, help, kind: FigureKind::Gauge, value: FigureValue::Number(value) }
 }
 
+const fn ratio(name: &'static str, per_mille: u32, help: &'static str) -> Figure {
+    let value = FigureValue::PerMille(per_mille as u64);
+    Figure { name, help, kind: FigureKind::Gauge, value }
+}
+
 impl TreeStats {
     /// Every figure, always the same ones in the same order.
     ///
@@ -71,8 +76,11 @@ impl TreeStats {
             cache_bytes,
             dirty_pages,
             cache_misses,
+            cold_reads,
+            lookup_restarts,
             evictions,
             staged_evictions,
+            fill_per_mille,
             page_splits,
             page_merges,
             spills,
@@ -83,8 +91,12 @@ impl TreeStats {
             pre_images,
             log_bytes,
             log_records,
+            log_written_bytes,
             log_syncs,
+            written_payload_bytes,
             replayed_records,
+            replayed_bytes,
+            torn_tail,
             log_allocated_bytes,
             last_lsn,
             store,
@@ -96,8 +108,11 @@ impl TreeStats {
             gauge("cache_bytes", cache_bytes, "Cache in use."),
             gauge("dirty_pages", dirty_pages, "Pages in memory newer than the published state."),
             counter("cache_misses", cache_misses, "Page reads that had to go to the store."),
+            counter("cold_reads", cold_reads, "Lookups that waited for the store."),
+            counter("lookup_restarts", lookup_restarts, "Times that such a lookup began anew."),
             counter("evictions", evictions, "Pages evicted from the cache."),
             counter("staged_evictions", staged_evictions, "Pages written early to make room."),
+            ratio("leaf_fill_ratio", fill_per_mille, "How full leaf pages in memory are."),
             counter("page_splits", page_splits, "Leaf pages split."),
             counter("page_merges", page_merges, "Leaf pages merged."),
             counter("spills", spills, "Full frames that moved half their pages to a sibling."),
@@ -108,12 +123,47 @@ impl TreeStats {
             counter("pre_images", pre_images, "Copies of pages kept for a checkpoint or snapshot."),
             gauge("log_bytes", log_bytes, "Log that a crash now would replay."),
             counter("log_records", log_records, "Log records appended."),
+            counter("log_written_bytes", log_written_bytes, "Log appended."),
             counter("log_syncs", log_syncs, "Log syncs."),
+            counter("written_payload_bytes", written_payload_bytes, "Keys and values committed."),
             gauge("replayed_records", replayed_records, "Log records replayed by the opening."),
+            gauge("replayed_bytes", replayed_bytes, "Log read by the opening."),
+            gauge("torn_tail", u64::from(torn_tail), "1 if the log ended within a record then."),
             gauge("log_allocated_bytes", log_allocated_bytes, "Space allocated by the log."),
             gauge("log_position_bytes", last_lsn, "Log position up to which the log is in use."),
         ]);
         store_figures(store, &mut figures);
+        figures
+    }
+}
+
+impl NamedTreeStats {
+    /// Every figure but the name, always the same ones in the same order.
+    pub fn figures(&self) -> Vec<Figure> {
+        let &Self { name: _, records, frames, levels } = self;
+        Vec::from([
+            gauge("tree_records", records, "Live records of one tree."),
+            gauge("tree_frames", frames, "Frames of one tree."),
+            gauge("tree_levels", u64::from(levels), "Levels of frames of one tree."),
+        ])
+    }
+}
+
+impl DBStats {
+    /// Every figure of the store, always the same ones in the same order; those of its trees are
+    /// in [`NamedTreeStats::figures`].
+    ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// db.create_tree("files")?;
+    /// let figures = db.stats()?.figures();
+    /// assert!(figures.iter().any(|figure| figure.name == "open_trees"));
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    pub fn figures(&self) -> Vec<Figure> {
+        let Self { open_tree_count, trees: _, store } = self;
+        let mut figures = store.figures();
+        figures.push(gauge("open_trees", *open_tree_count, "Trees with a name."));
         figures
     }
 }
@@ -152,54 +202,68 @@ mod tests {
     /// Statistics in which no two fields are equal, so that each figure can be told by its value.
     fn distinct() -> TreeStats {
         TreeStats {
-            records: 1,
-            frames: 2,
-            levels: 3,
-            cache_bytes: 4,
-            dirty_pages: 5,
-            cache_misses: 6,
-            evictions: 7,
-            staged_evictions: 8,
-            page_splits: 9,
-            page_merges: 10,
-            spills: 11,
-            merges: 12,
-            compactions: 13,
-            checkpoints: 14,
-            checkpoint_pages: 15,
-            pre_images: 16,
-            log_bytes: 17,
-            log_records: 18,
-            log_syncs: 19,
-            replayed_records: 20,
-            log_allocated_bytes: 21,
-            last_lsn: 22,
+            records: 2,
+            frames: 3,
+            levels: 4,
+            cache_bytes: 5,
+            dirty_pages: 6,
+            cache_misses: 7,
+            cold_reads: 8,
+            lookup_restarts: 9,
+            evictions: 10,
+            staged_evictions: 11,
+            fill_per_mille: 12,
+            page_splits: 13,
+            page_merges: 14,
+            spills: 15,
+            merges: 16,
+            compactions: 17,
+            checkpoints: 18,
+            checkpoint_pages: 19,
+            pre_images: 20,
+            log_bytes: 21,
+            log_records: 22,
+            log_written_bytes: 23,
+            log_syncs: 24,
+            written_payload_bytes: 25,
+            replayed_records: 26,
+            replayed_bytes: 27,
+            torn_tail: true,
+            log_allocated_bytes: 28,
+            last_lsn: 29,
             store: StoreUsage {
-                blobs: 23,
-                pages: 24,
-                staged_pages: 25,
-                free_bytes: 26,
-                allocated_bytes: 27,
-                manifest_bytes: 28,
-                manifest_switches: 29,
-                pages_read: 30,
-                bytes_written: 31,
+                blobs: 30,
+                pages: 31,
+                staged_pages: 32,
+                free_bytes: 33,
+                allocated_bytes: 34,
+                manifest_bytes: 35,
+                manifest_switches: 36,
+                pages_read: 37,
+                bytes_written: 38,
             },
         }
     }
 
     #[test]
     fn every_field_is_one_figure() {
-        let values: Vec<FigureValue> =
-            distinct().figures().iter().map(|figure| figure.value).collect();
-        let expected: Vec<FigureValue> = (1..=31).map(FigureValue::Number).collect();
-        assert_eq!(values, expected);
+        let number = |figure: &Figure| match figure.value {
+            FigureValue::Number(value) | FigureValue::Micros(value) => value,
+            FigureValue::PerMille(value) => value,
+        };
+        let values: Vec<u64> = distinct().figures().iter().map(number).collect();
+        let mut sorted = values.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, (1..39).collect::<Vec<u64>>());
     }
 
     #[test]
     fn names_are_unique_and_end_in_the_base_unit() {
         let mut seen = BTreeSet::new();
-        for Figure { name, help, value, .. } in distinct().figures() {
+        let all = DBStats { store: distinct(), ..DBStats::default() }.figures();
+        for Figure { name, help, value, .. } in
+            all.into_iter().chain(NamedTreeStats::default().figures())
+        {
             assert!(seen.insert(name), "{name} twice");
             assert!(name.bytes().all(|byte| byte == b'_' || byte.is_ascii_lowercase()), "{name}");
             assert!(!name.ends_with("_total"), "{name}: exporters add what they need");
@@ -220,7 +284,7 @@ mod tests {
     #[test]
     fn statistics_read_back_as_written() {
         let written = serde_json::to_string(&distinct()).expect("is plain data");
-        assert!(written.contains(r#""records":1,"#) && written.contains(r#""bytes_written":31"#));
+        assert!(written.contains(r#""records":2,"#) && written.contains(r#""bytes_written":38"#));
         assert_eq!(serde_json::from_str::<TreeStats>(&written).expect("reads"), distinct());
     }
 

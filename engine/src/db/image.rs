@@ -292,6 +292,17 @@ impl State {
 }
 
 /// A checkpoint image in memory.
+///
+/// ```
+/// let db = holt_engine::db::DB::memory()?;
+/// use holt_engine::db::CheckpointImage;
+///
+/// let bytes = db.export_checkpoint()?.into_bytes();
+/// assert!(CheckpointImage::from_bytes(bytes.clone()).validate().is_ok());
+/// let cut = CheckpointImage::from_bytes(bytes[..bytes.len() - 1].to_vec());
+/// assert!(cut.validate().is_err());
+/// # Ok::<(), holt_engine::error::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckpointImage {
     bytes: Vec<u8>,

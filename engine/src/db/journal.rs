@@ -19,6 +19,13 @@ use crate::limits::{JOURNAL_PART_BYTES, MAX_JOURNAL_RECORD_BYTES};
 pub const JOURNAL_DIGEST_BYTES: usize = 32;
 
 /// A place in the chain: a sequence number, and the caller's digest of everything up to it.
+///
+/// ```
+/// use holt_engine::db::{JOURNAL_DIGEST_BYTES, JournalAnchor};
+///
+/// let anchor = JournalAnchor::new(7, [1; JOURNAL_DIGEST_BYTES]);
+/// assert_eq!((anchor.sequence(), anchor.digest()), (7, &[1; 32]));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct JournalAnchor {
@@ -68,6 +75,16 @@ pub enum JournalEnvelopeError {
 }
 
 /// One link of the chain: what was before, what is now, and what was done, in the caller's form.
+///
+/// ```
+/// use holt_engine::db::{JournalAnchor, JournalEnvelope};
+///
+/// let (before, now) = (JournalAnchor::new(7, [1; 32]), JournalAnchor::new(8, [2; 32]));
+/// let envelope = JournalEnvelope::new(before, now, b"what was done".to_vec()).expect("links");
+/// assert_eq!((envelope.previous(), envelope.current()), (&before, &now));
+/// assert_eq!(envelope.into_payload(), b"what was done");
+/// assert!(JournalEnvelope::new(now, before, b"back".to_vec()).is_err());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JournalEnvelope {
     previous: JournalAnchor,

@@ -16,6 +16,7 @@ mod multi_view;
 mod open;
 mod options;
 mod outcome;
+mod part_stats;
 mod scan;
 mod scan_driver;
 mod scan_page;
@@ -74,6 +75,7 @@ pub use multi_view::DBView;
 pub use open::{Devices, IntoDevices};
 pub use options::{MemoryHint, Options};
 pub use outcome::{KeyScanOutcome, PrefixCount, ScanOutcome, ScanStats};
+pub use part_stats::{CheckpointerStats, JournalStats, OpenStats};
 pub use scan::{
     KeyRangeBuilder, KeyRangeEntry, KeyRangeEntryRef, KeyRangeIter, RangeBuilder, RangeEntry,
     RangeEntryRef, RangeIter,

@@ -30,6 +30,15 @@ use crate::txn::{Expect, Request};
 /// NUL byte. Beside them the store has one tree without a name, the one that
 /// [`Tree::open_with_devices`] opens: a store that was written through that handle can be opened
 /// as a database and the other way round, see [`DB::unnamed_tree`].
+///
+/// ```
+/// let db = holt_engine::db::DB::memory()?;
+/// let (left, right) = (db.create_tree("left")?, db.create_tree("right")?);
+/// left.put(b"key", b"1")?;
+/// assert_eq!(right.get(b"key")?, None);
+/// assert_eq!(db.list_trees()?, ["left", "right"]);
+/// # Ok::<(), holt_engine::error::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct DB {
     pub(super) shared: Arc<Shared>,
@@ -38,6 +47,20 @@ pub struct DB {
 impl DB {
     /// Opens the store on these devices and replays its log into memory. `log` is `None` only
     /// for stores that need not survive. A new store is one whose devices are both empty.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use holt_engine::db::{DB, Options};
+    /// use holt_engine::device::{MemoryBlobStore, MemoryLog};
+    /// use holt_engine::geometry::Geometry;
+    ///
+    /// let blobs = Arc::new(MemoryBlobStore::new(Geometry::default(), [1; 16]));
+    /// let log = Arc::new(MemoryLog::new());
+    /// let db = DB::open_with_devices(blobs, Some(log), Options::default())?;
+    /// db.create_tree("files")?;
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`Tree::open_with_devices`], and `Corrupt` of class catalog.
@@ -76,11 +99,25 @@ impl DB {
 
     /// The tree without a name. It cannot be dropped, is not listed, and batches of the database
     /// cannot name it.
+    ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// db.unnamed_tree().put(b"key", b"value")?;
+    /// assert!(db.list_trees()?.is_empty());
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     pub fn unnamed_tree(&self) -> Tree {
         self.handle(STANDALONE_TREE)
     }
 
     /// Creates an empty tree.
+    ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// db.create_tree("files")?.put(b"key", b"value")?;
+    /// assert!(db.create_tree("files").is_err());
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `InvalidTreeName`, `TreeExists`, `QuotaExceeded` for more trees than a store may have,
@@ -96,6 +133,16 @@ impl DB {
 
     /// The tree of this name.
     ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// use holt_engine::error::Error;
+    ///
+    /// assert!(matches!(db.open_tree("files"), Err(Error::TreeNotFound { .. })));
+    /// db.create_tree("files")?;
+    /// db.open_tree("files")?.put(b"key", b"value")?;
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `TreeNotFound`; `Corrupt` if the catalog names a tree that does not exist.
     pub fn open_tree(&self, name: &str) -> Result<Tree> {
@@ -103,6 +150,13 @@ impl DB {
     }
 
     /// The tree of this name, created if there is none.
+    ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// db.open_or_create_tree("files")?.put(b"key", b"value")?;
+    /// assert!(db.open_or_create_tree("files")?.contains_key(b"key")?);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`DB::create_tree`] but `TreeExists`; `Corrupt` if the catalog names a tree that
@@ -119,6 +173,14 @@ impl DB {
 
     /// The names of all trees, in byte order.
     ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// db.create_tree("b")?;
+    /// db.create_tree("a")?;
+    /// assert_eq!(db.list_trees()?, ["a", "b"]);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// None at present; a store that has to be asked may fail.
     pub fn list_trees(&self) -> Result<Vec<String>> {
@@ -127,6 +189,14 @@ impl DB {
 
     /// Removes a tree and all it holds. Handles of it answer `TreeDropped` from now on; a new
     /// tree of the same name is another tree. Takes time in proportion to the tree.
+    ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// let files = db.create_tree("files")?;
+    /// db.drop_tree("files")?;
+    /// assert_eq!(files.get(b"key"), Err(holt_engine::error::Error::TreeDropped));
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `TreeNotFound`; `ReadOnly`, `Poisoned`, failures of the devices.
@@ -148,6 +218,19 @@ impl DB {
 
     /// Applies a batch over several trees as one log record: all of it, or nothing; `false` if a
     /// guard did not hold. See [`Tree::atomic`].
+    ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// use holt_engine::error::{AtomicErrorKind, Error};
+    ///
+    /// db.create_tree("files")?;
+    /// assert!(db.atomic(|batch| batch.put("files", b"key", b"value"))?);
+    /// assert!(!db.atomic(|batch| batch.assert_absent("files", b"key"))?);
+    /// let failed = db.atomic(|batch| batch.put("nowhere", b"key", b"value"));
+    /// let not_applied = AtomicErrorKind::DefinitelyNotApplied;
+    /// assert!(matches!(failed, Err(Error::Atomic { kind, .. }) if kind == not_applied));
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Atomic`, which says whether the batch may have taken effect, with the reason inside:
@@ -185,6 +268,12 @@ impl DB {
     /// Makes everything written so far part of the published state and shortens the log. A
     /// recovery journal lets go of its envelopes so far: the checkpoint contains them.
     ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// db.checkpoint()?;
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `ReadOnly`, `Poisoned`, failures of the devices. Nothing is lost by a failure.
     pub fn checkpoint(&self) -> Result<()> {
@@ -196,6 +285,12 @@ impl DB {
 
     /// Repacks thin pages and frames of every tree, then checkpoints.
     ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// db.compact()?;
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of [`DB::checkpoint`].
     pub fn compact(&self) -> Result<()> {
@@ -205,6 +300,12 @@ impl DB {
     /// Does about `budget` pages of maintenance: checkpoint, then compaction. `true` if there is
     /// more to do at once.
     ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// while db.maintain(256)? {}
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of [`DB::checkpoint`].
     pub fn maintain(&self, budget: usize) -> Result<bool> {
@@ -212,6 +313,12 @@ impl DB {
     }
 
     /// See [`Tree::gc`].
+    ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// assert_eq!(db.gc()?, 0);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Corrupt` if the store is damaged; else those of [`DB::checkpoint`].
@@ -221,6 +328,12 @@ impl DB {
 
     /// See [`Tree::vacuum`].
     ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// db.vacuum()?;
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of [`DB::gc`].
     pub fn vacuum(&self) -> Result<VacuumStats> {
@@ -228,6 +341,12 @@ impl DB {
     }
 
     /// Makes everything written so far durable against loss of power.
+    ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// db.sync()?;
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Poisoned`, failures of the device.
@@ -237,6 +356,12 @@ impl DB {
 
     /// Checks everything, the catalog included; see [`Tree::verify`].
     ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// assert!(db.verify()?.is_clean());
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Only failures of the device; damage is in the report.
     pub fn verify(&self) -> Result<VerifyReport> {
@@ -245,6 +370,14 @@ impl DB {
 
     /// Figures of the store and of each tree; cheap, never reads the device.
     ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// db.create_tree("files")?.put(b"key", b"value")?;
+    /// let stats = db.stats()?;
+    /// assert_eq!((stats.open_tree_count, stats.trees[0].records), (1, 1));
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Failures of a remote store to answer.
     pub fn stats(&self) -> Result<DBStats> {
@@ -252,7 +385,13 @@ impl DB {
     }
 
     /// The settings the store was opened with.
-    pub fn options(&self) -> &Options {
+    ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// assert!(!db.config().read_only);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    pub fn config(&self) -> &Options {
         &self.shared.options
     }
 }

@@ -25,6 +25,14 @@ impl DB {
     /// All records of all trees, with their versions, as one image. It takes as much memory as
     /// the records; [`DB::export_checkpoint_to`] does not.
     ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// db.create_tree("files")?.put(b"key", b"value")?;
+    /// let image = db.export_checkpoint()?;
+    /// assert_eq!(image.validate()?.records, 1);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of [`DB::export_checkpoint_to`].
     pub fn export_checkpoint(&self) -> Result<CheckpointImage> {
@@ -38,6 +46,17 @@ impl DB {
 
     /// Writes all records of all trees as they are now, with their versions, to `sink`, part by
     /// part. Others write meanwhile.
+    ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// let mut bytes = 0;
+    /// db.export_checkpoint_to(&mut |part| {
+    ///     bytes += part.len();
+    ///     Ok(())
+    /// })?;
+    /// assert!(bytes > 0);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of `sink`; `Expired` if so much changes meanwhile that the moment cannot be kept;
@@ -99,6 +118,22 @@ impl DB {
 
     /// The same from a source that fills as much of a buffer as it can, nothing at its end. The
     /// store is held meanwhile: readers and writers wait.
+    ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// db.create_tree("files")?.put(b"key", b"value")?;
+    /// let image = db.export_checkpoint()?;
+    /// let copy = holt_engine::db::DB::memory()?;
+    /// let mut left = image.as_bytes();
+    /// copy.install_checkpoint_from(&mut |buf| {
+    ///     let count = buf.len().min(left.len());
+    ///     buf[..count].copy_from_slice(&left[..count]);
+    ///     left = &left[count..];
+    ///     Ok(count)
+    /// })?;
+    /// assert_eq!(copy.list_trees()?, ["files"]);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `InvalidImage`, `UnsupportedFormat`, `TreeExists`, `InvalidTreeName`, `QuotaExceeded` and

@@ -72,6 +72,26 @@ impl DB {
     /// [`DB::atomic_with_journal_envelope`] only. Beginning it again at the same anchor changes
     /// nothing.
     ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// use holt_engine::db::{JOURNAL_DIGEST_BYTES, JournalAnchor, JournalEnvelope};
+    ///
+    /// db.create_tree("files")?;
+    /// let genesis = JournalAnchor::new(1, [0; JOURNAL_DIGEST_BYTES]);
+    /// db.initialize_journal_stream(genesis)?;
+    /// // From now on every change comes with an envelope that links to the one before.
+    /// let next = JournalAnchor::new(2, [7; JOURNAL_DIGEST_BYTES]);
+    /// let done = b"what was done".to_vec();
+    /// let envelope = JournalEnvelope::new(genesis, next, done).expect("links");
+    /// assert!(db.atomic_with_journal_envelope(&envelope, |batch| {
+    ///     batch.put("files", b"key", b"value");
+    /// })?);
+    /// let page = db.journal_envelopes_after(genesis, 100, 1 << 20)?;
+    /// assert_eq!(page.envelopes(), [envelope]);
+    /// assert_eq!(db.journal_state()?.tail, next);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `JournalAnchorMismatch` if it was begun at another anchor; `ReadOnly`, `Poisoned`,
     /// failures of the devices.

@@ -11,6 +11,17 @@ use crate::error::{Error, Result};
 use crate::ids::{Lsn, TreeId};
 
 /// Several trees as they were at one moment. Its views may outlive it.
+///
+/// ```
+/// let db = holt_engine::db::DB::memory()?;
+/// db.create_tree("files")?.put(b"key", b"value")?;
+/// let moment = db.snapshot()?;
+/// db.drop_tree("files")?;
+/// assert_eq!((moment.len(), moment.names().next()), (1, Some("files")));
+/// let files = moment.tree("files").expect("was there");
+/// assert!(files.get(b"key")?.is_some());
+/// # Ok::<(), holt_engine::error::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct DBView {
     views: BTreeMap<String, View>,
@@ -47,6 +58,13 @@ impl DBView {
 impl DB {
     /// All trees as they are now. Taking it costs the same however large they are; keeping it
     /// costs what changes meanwhile.
+    ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// db.create_tree("files")?;
+    /// assert!(db.snapshot()?.tree("files").is_some());
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `SnapshotEpochExhausted`.
@@ -95,6 +113,22 @@ impl DB {
     /// Commits of all trees from position `from` on; see
     /// [`Tree::changes_since`](super::Tree::changes_since). A tree that was created or dropped is
     /// named by its number.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use holt_engine::db::{DB, Options};
+    /// # use holt_engine::{device::MemoryBlobStore, geometry::Geometry};
+    ///
+    /// # let blobs = Arc::new(MemoryBlobStore::new(Geometry::default(), [1; 16]));
+    /// let options = Options { feed_retention: 1 << 20, ..Options::default() };
+    /// let db = DB::open_with_devices(blobs, None, options)?;
+    /// let files = db.create_tree("files")?;
+    /// let from = db.last_lsn();
+    /// files.put(b"key", b"value")?;
+    /// assert_eq!(db.changes_since(from)?.changes.len(), 1);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`Tree::changes_since`](super::Tree::changes_since).

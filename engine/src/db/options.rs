@@ -17,6 +17,13 @@ impl PartialEq for MemoryHint {
 impl Eq for MemoryHint {}
 
 /// Settings of an open store; all of them may differ from one opening to the next.
+///
+/// ```
+/// use holt_engine::db::Options;
+///
+/// let small = Options { cache_bytes: 4 << 20, log_budget: 1 << 20, ..Options::default() };
+/// assert!(!small.sync && small.auto_checkpoint);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Options {
@@ -38,6 +45,10 @@ pub struct Options {
     /// Bytes of committed changes to keep for followers; 0 for no change feed.
     #[cfg_attr(feature = "serde", serde(default))]
     pub feed_retention: u64,
+    /// Whether each write to a store without a log is published before it returns; no effect on
+    /// a store that has one.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub publish_writes: bool,
     /// What is told of memory for pages.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub memory_hint: MemoryHint,
@@ -53,6 +64,7 @@ impl Default for Options {
             read_only: false,
             snapshot_bytes: DEFAULT_SNAPSHOT_BYTES,
             feed_retention: 0,
+            publish_writes: false,
             memory_hint: MemoryHint::default(),
         }
     }

@@ -1,6 +1,14 @@
 //! What scans and counts say about themselves.
 
 /// What a scan did.
+///
+/// ```
+/// let tree = holt_engine::db::Tree::memory()?;
+/// tree.put_many(&[(b"a", b""), (b"b/1", b""), (b"b/2", b"")])?;
+/// let stats = tree.range().delimiter(b'/').visit(10, |_| Ok(()))?;
+/// assert_eq!((stats.returned, stats.rollup, stats.visited), (1, 1, 2));
+/// # Ok::<(), holt_engine::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -30,6 +38,14 @@ pub struct ScanOutcome {
 pub type KeyScanOutcome = ScanOutcome;
 
 /// How many records a prefix has.
+///
+/// ```
+/// let tree = holt_engine::db::Tree::memory()?;
+/// tree.put_many(&[(b"a", b""), (b"b", b"")])?;
+/// let count = tree.prefix_count(b"", 1)?;
+/// assert_eq!((count.count, count.exact), (1, false));
+/// # Ok::<(), holt_engine::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]

@@ -134,6 +134,20 @@ macro_rules! builder {
         /// A scan of a tree takes no snapshot and holds no lock between its parts. Every record
         /// that is there throughout is found once, in order; one that comes, goes or changes
         /// meanwhile may be found or not, in its old or its new form.
+        ///
+        /// ```
+        /// let tree = holt_engine::db::Tree::memory()?;
+        /// for key in ["a", "b/1", "b/2", "c", "d"] {
+        ///     tree.put(key.as_bytes(), b"")?;
+        /// }
+        /// let count = |scan: holt_engine::db::RangeBuilder| scan.into_iter().count();
+        /// assert_eq!(count(tree.range().prefix(b"b/")), 2);
+        /// assert_eq!(count(tree.range().start_after(b"b/2")), 2); // c, d
+        /// assert_eq!(count(tree.range().start_at(b"b/2").end_before(b"d")), 2); // b/2, c
+        /// assert_eq!(count(tree.range().reverse().start_at(b"c")), 4); // c, b/2, b/1, a
+        /// assert_eq!(count(tree.range().delimiter(b'/')), 4); // a, b/, c, d
+        /// # Ok::<(), holt_engine::error::Error>(())
+        /// ```
         #[derive(Clone)]
         pub struct $builder<S = Tree> {
             source: S,
@@ -194,6 +208,21 @@ macro_rules! builder {
             /// [`MAX_SCAN_ENTRIES`](crate::limits::MAX_SCAN_ENTRIES) and
             /// [`MAX_SCAN_BYTES`](crate::limits::MAX_SCAN_BYTES) count as these.
             ///
+            /// ```
+            /// let tree = holt_engine::db::Tree::memory()?;
+            /// tree.put_many(&[(b"a", b""), (b"b", b""), (b"c", b"")])?;
+            /// let mut scan = tree.range_keys();
+            /// let mut pages = 0;
+            /// loop {
+            ///     let page = scan.page(2, 1 << 20)?;
+            ///     pages += 1;
+            ///     let Some(last) = page.next else { break };
+            ///     scan = scan.start_after(&last);
+            /// }
+            /// assert_eq!(pages, 2);
+            /// # Ok::<(), holt_engine::error::Error>(())
+            /// ```
+            ///
             /// # Errors
             /// `InvalidArgument` if `max_entries` is 0: an empty part could not say where to go
             /// on. `Corrupt` if what was read is damaged, and failures of the device.
@@ -205,6 +234,21 @@ macro_rules! builder {
 
             /// The entries behind `token`, or the first ones; bounds as those of
             /// [`page`](Self::page).
+            ///
+            /// ```
+            /// let tree = holt_engine::db::Tree::memory()?;
+            /// use holt_engine::db::PageToken;
+            ///
+            /// tree.put_many(&[(b"a", b""), (b"b", b""), (b"c", b"")])?;
+            /// let first = tree.range().page_from(None, 2, 1 << 20)?;
+            /// let sent = first.next.expect("there is more").to_bytes();
+            /// // Any time later, on a new handle:
+            /// let token = PageToken::from_bytes(&sent)?;
+            /// let second = tree.range().page_from(Some(&token), 2, 1 << 20)?;
+            /// assert_eq!(second.entries.len(), 1);
+            /// assert!(second.next.is_none());
+            /// # Ok::<(), holt_engine::error::Error>(())
+            /// ```
             ///
             /// # Errors
             /// `InvalidArgument` if `max_entries` is 0 or the token is of a scan with another
@@ -226,6 +270,18 @@ macro_rules! builder {
             /// Calls `visit` for at most `limit` entries, keys and roll-ups, in order. Entries
             /// are lent from a buffer that is used again, so none is allocated. No lock is held
             /// meanwhile: `visit` may call back into the tree.
+            ///
+            /// ```
+            /// let tree = holt_engine::db::Tree::memory()?;
+            /// tree.put_many(&[(b"a", b""), (b"b", b""), (b"c", b"")])?;
+            /// let mut entries = 0;
+            /// let stats = tree.range().visit(2, |_| {
+            ///     entries += 1;
+            ///     Ok(())
+            /// })?;
+            /// assert_eq!((entries, stats.returned), (2, 2));
+            /// # Ok::<(), holt_engine::error::Error>(())
+            /// ```
             ///
             /// # Errors
             /// The error of `visit`, which ends the scan; `Corrupt` if what was read is damaged,
@@ -252,6 +308,21 @@ macro_rules! builder {
 
             /// [`visit`](Self::visit) until there are no more entries or `visit` breaks off. The
             /// entry at which it does counts as visited.
+            ///
+            /// ```
+            /// let tree = holt_engine::db::Tree::memory()?;
+            /// use std::ops::ControlFlow;
+            ///
+            /// use holt_engine::db::RangeEntryRef;
+            ///
+            /// tree.put_many(&[(b"a", b"1"), (b"b", b"stop"), (b"c", b"3")])?;
+            /// let outcome = tree.range().visit_while(|entry| match entry {
+            ///     RangeEntryRef::Key { value: b"stop", .. } => ControlFlow::Break(()),
+            ///     _ => ControlFlow::Continue(()),
+            /// })?;
+            /// assert!(outcome.more);
+            /// # Ok::<(), holt_engine::error::Error>(())
+            /// ```
             ///
             /// # Errors
             /// `Corrupt` if what was read is damaged, and failures of the device.

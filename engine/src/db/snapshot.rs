@@ -106,9 +106,11 @@ impl Moment {
         };
         drop(held);
         let mut core = self.shared.core.write();
+        core.counters.cold_reads += 1;
         let mut miss = missed;
         loop {
             core.forest.cache.load(miss)?;
+            core.counters.lookup_restarts += 1;
             match self.try_look(&core, &mut look)? {
                 Ok(found) => {
                     core.after_read();

@@ -212,3 +212,29 @@ fn a_view_keeps_to_its_scope_and_outlives_its_callback() {
             < tree.snapshot(b"").unwrap().get_version(b"a/1").unwrap()
     );
 }
+
+#[test]
+fn without_numbers_left_there_are_no_more_snapshots_and_all_else_goes_on() {
+    let devices = super::kit_tests::Devices::new();
+    let db = devices.db();
+    let tree = db.create_tree("t").unwrap();
+    tree.put(b"a", b"1").unwrap();
+    db.shared.core.write().forest.cache.skip_epochs(u64::MAX - 1);
+    let last = tree.snapshot(b"").unwrap();
+    assert_eq!(last.epoch(), u64::MAX);
+    let none = Error::SnapshotEpochExhausted;
+    assert_eq!(tree.snapshot(b"").err(), Some(none.clone()));
+    assert_eq!(tree.view(b"", |_| Ok(())), Err(none.clone()));
+    assert_eq!(db.snapshot().err(), Some(none.clone()));
+    assert_eq!(db.view(&[("t", b"")], |_| Ok(())), Err(none.clone()));
+    assert_eq!(db.export_checkpoint().err(), Some(none));
+
+    tree.put(b"a", b"2").unwrap();
+    tree.checkpoint().unwrap();
+    assert_eq!(last.get(b"a").unwrap().as_deref(), Some(&b"1"[..]));
+    assert_eq!(tree.get(b"a").unwrap().as_deref(), Some(&b"2"[..]));
+    drop((last, tree, db));
+    // What the error advises helps.
+    let tree = devices.db().open_tree("t").unwrap();
+    assert_eq!(tree.snapshot(b"").unwrap().get(b"a").unwrap().as_deref(), Some(&b"2"[..]));
+}

@@ -26,10 +26,17 @@ pub struct TreeStats {
     pub dirty_pages: u64,
     /// Page reads that had to go to the store.
     pub cache_misses: u64,
+    /// Lookups that found a page missing in memory and waited for the store.
+    pub cold_reads: u64,
+    /// Times that such a lookup began anew: one for each page or extent it waited for.
+    pub lookup_restarts: u64,
     /// Pages evicted from the cache.
     pub evictions: u64,
     /// Dirty pages written out before a checkpoint, to make room.
     pub staged_evictions: u64,
+    /// Bytes in use on leaf pages over their capacity, in thousandths: those in memory of all
+    /// trees, or a sample of them if they are many.
+    pub fill_per_mille: u32,
     /// Leaf pages split.
     pub page_splits: u64,
     /// Leaf pages merged.
@@ -50,10 +57,18 @@ pub struct TreeStats {
     pub log_bytes: u64,
     /// Log records appended.
     pub log_records: u64,
+    /// Bytes of log appended.
+    pub log_written_bytes: u64,
     /// Log syncs.
     pub log_syncs: u64,
+    /// Bytes of keys and values in commits, to all trees.
+    pub written_payload_bytes: u64,
     /// Log records replayed when the store was opened.
     pub replayed_records: u64,
+    /// Bytes of log read then, the engine's own records included.
+    pub replayed_bytes: u64,
+    /// Whether the log ended in the middle of a record then, as after loss of power.
+    pub torn_tail: bool,
     /// Bytes allocated by the log.
     pub log_allocated_bytes: u64,
     /// Position up to which the log is in use.
@@ -170,8 +185,11 @@ fn layers(core: &Core, root: &Root) -> Result<TreeStats> {
         cache_bytes: core.forest.cache.used(),
         dirty_pages: core.forest.cache.dirty_pages(),
         cache_misses: cache.misses,
+        cold_reads: core.counters.cold_reads,
+        lookup_restarts: core.counters.lookup_restarts,
         evictions: cache.evictions,
         staged_evictions: cache.staged_evictions,
+        fill_per_mille: core.forest.cache.fill_per_mille(),
         page_splits: forest.page_splits,
         page_merges: forest.page_merges,
         spills: forest.spills,
@@ -182,8 +200,12 @@ fn layers(core: &Core, root: &Root) -> Result<TreeStats> {
         pre_images: cache.pre_images,
         log_bytes: core.log_bytes(),
         log_records: counters.records,
+        log_written_bytes: counters.bytes,
         log_syncs: counters.syncs,
+        written_payload_bytes: core.counters.payload,
         replayed_records: core.recovery.records,
+        replayed_bytes: core.recovery.bytes,
+        torn_tail: core.recovery.torn,
         log_allocated_bytes: log.map_or(Ok(0), |log| log.allocated())?,
         last_lsn: log.map_or(0, |log| log.end()),
         store: core.forest.cache.blobs().usage()?,

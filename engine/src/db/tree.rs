@@ -31,6 +31,14 @@ pub struct Record {
 ///
 /// Handles are cheap to clone and share one open store. Keys have at most 65 535 bytes, values
 /// at most 1 MiB; both may be empty, and a key may extend another.
+///
+/// ```
+/// let tree = holt_engine::db::Tree::memory()?;
+/// tree.put(b"usr/bin/env", b"executable")?;
+/// let same = tree.clone();
+/// assert_eq!(same.get(b"usr/bin/env")?.as_deref(), Some(&b"executable"[..]));
+/// # Ok::<(), holt_engine::error::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Tree {
     pub(super) shared: Arc<Shared>,
@@ -58,6 +66,7 @@ impl Shared {
             }
         };
         let mut core = self.core.write();
+        core.counters.cold_reads += 1;
         let mut miss = missed;
         let mut room = core.forest.cache.used() + READ_GROWTH_BYTES;
         loop {
@@ -67,6 +76,7 @@ impl Shared {
                 room = core.forest.cache.used() + READ_GROWTH_BYTES;
             }
             core.forest.cache.load(miss)?;
+            core.counters.lookup_restarts += 1;
             match look(&core.forest) {
                 Ok(found) => {
                     core.after_read();
@@ -112,6 +122,20 @@ impl Tree {
     /// for trees that need not survive. A new store is one whose devices are both empty. If the
     /// store has named trees, they stay as they are: the handle is of the tree without a name.
     ///
+    /// ```
+    /// use std::sync::Arc;
+    ///
+    /// use holt_engine::db::{Options, Tree};
+    /// use holt_engine::device::{MemoryBlobStore, MemoryLog};
+    /// use holt_engine::geometry::Geometry;
+    ///
+    /// let blobs = Arc::new(MemoryBlobStore::new(Geometry::default(), [1; 16]));
+    /// let log = Arc::new(MemoryLog::new());
+    /// let tree = Tree::open_with_devices(blobs, Some(log), Options::default())?;
+    /// tree.put(b"key", b"value")?;
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Corrupt` for damage, `UnsupportedFormat` for a store of a later version, and failures of
     /// the devices. Nothing is changed by an opening that fails.
@@ -147,6 +171,13 @@ impl Tree {
 
     /// The value of `key`.
     ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put(b"", b"the empty key is one")?;
+    /// assert!(tree.get(b"")?.is_some() && tree.get(b"other")?.is_none());
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Corrupt` if what was read is damaged, `TreeDropped`, and failures of the device.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
@@ -157,6 +188,15 @@ impl Tree {
     }
 
     /// The value of `key` and its version.
+    ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put(b"key", b"1")?;
+    /// let first = tree.get_record(b"key")?.expect("is there");
+    /// tree.put(b"key", b"1")?;
+    /// assert!(tree.get_record(b"key")?.expect("is there").version > first.version);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`Tree::get`].
@@ -176,6 +216,23 @@ impl Tree {
     /// The feed must be switched on when the store is opened (`feed_retention`); it then lives
     /// through checkpoints and reopenings.
     ///
+    /// ```
+    /// use holt_engine::db::{ChangeEvent, Options, Tree};
+    /// # use std::sync::Arc;
+    /// # use holt_engine::{device::MemoryBlobStore, geometry::Geometry};
+    /// # let blobs = Arc::new(MemoryBlobStore::new(Geometry::default(), [1; 16]));
+    ///
+    /// let options = Options { feed_retention: 1 << 20, ..Options::default() };
+    /// let tree = Tree::open_with_devices(blobs, None, options)?;
+    /// let from = tree.last_lsn();
+    /// tree.put(b"key", b"value")?;
+    /// let page = tree.changes_since(from)?;
+    /// let event = &page.changes[0].events[0];
+    /// assert!(matches!(event, ChangeEvent::Put { key, .. } if key == b"key"));
+    /// assert!(tree.changes_since(page.next)?.changes.is_empty());
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Expired` if commits from `from` on are not all kept any more, or were made while the
     /// feed was off; `InvalidArgument` without a feed; `Corrupt` and failures of the device.
@@ -184,6 +241,14 @@ impl Tree {
     }
 
     /// Every commit so far has a position below this one.
+    ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// let before = tree.last_lsn();
+    /// tree.put(b"key", b"value")?;
+    /// assert!(tree.last_lsn() > before);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     pub fn last_lsn(&self) -> Lsn {
         self.shared.core.read().last_lsn()
     }
@@ -210,6 +275,16 @@ impl Tree {
     /// Calls `read` with the tree as it is now, under `prefix`: everything it reads is of one
     /// moment. No lock is held meanwhile.
     ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put_many(&[(b"a/1", b""), (b"a/2", b"")])?;
+    /// let (count, first) = tree.view(b"a/", |view| {
+    ///     Ok((view.prefix_count(b"a/", 0)?.count, view.get(b"a/1")?))
+    /// })?;
+    /// assert_eq!((count, first), (2, Some(vec![])));
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `SnapshotEpochExhausted`, `TreeDropped`, and those of `read`.
     pub fn view<R>(&self, prefix: &[u8], read: impl FnOnce(&View) -> Result<R>) -> Result<R> {
@@ -218,6 +293,14 @@ impl Tree {
 
     /// Makes everything written to the store so far part of the published state and shortens the
     /// log.
+    ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put(b"key", b"value")?;
+    /// tree.checkpoint()?;
+    /// assert_eq!(tree.stats()?.log_bytes, 0);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `ReadOnly`, `Poisoned`, failures of the devices. Nothing is lost by a failure.
@@ -228,6 +311,12 @@ impl Tree {
     /// Repacks thin pages and frames of this tree, then checkpoints the store. Takes time in
     /// proportion to the tree.
     ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.compact()?;
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of [`Tree::checkpoint`].
     pub fn compact(&self) -> Result<()> {
@@ -237,6 +326,14 @@ impl Tree {
     /// Does about `budget` pages of maintenance of the store: checkpoint, then compaction. `true`
     /// if there is more to do at once.
     ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// while tree.maintain(256)? {
+    ///     // Other work of the program goes here.
+    /// }
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of [`Tree::checkpoint`].
     pub fn maintain(&self, budget: usize) -> Result<bool> {
@@ -244,6 +341,13 @@ impl Tree {
     }
 
     /// Makes everything written so far durable against loss of power.
+    ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put(b"key", b"value")?;
+    /// tree.sync()?;
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Poisoned`, failures of the device.
@@ -253,6 +357,14 @@ impl Tree {
 
     /// Checks everything: pages, checksums, order, fences, routing, reachability, space.
     ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put(b"key", b"value")?;
+    /// let report = tree.verify()?;
+    /// assert!(report.is_clean() && report.records == 1);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Only failures of the device; damage is in the report.
     pub fn verify(&self) -> Result<VerifyReport> {
@@ -260,6 +372,14 @@ impl Tree {
     }
 
     /// The same; `progress` gets the pages checked so far and their total as far as known.
+    ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put(b"key", b"value")?;
+    /// let report = tree.verify_with(&mut |done, total| println!("{done} of {total} pages"))?;
+    /// assert!(report.is_clean());
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`Tree::verify`].
@@ -269,6 +389,14 @@ impl Tree {
 
     /// Figures of the tree and of its store; cheap, never reads the device.
     ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put(b"key", b"value")?;
+    /// let stats = tree.stats()?;
+    /// assert_eq!((stats.records, stats.frames, stats.levels), (1, 1, 1));
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `TreeDropped`, and failures of a remote store to answer.
     pub fn stats(&self) -> Result<TreeStats> {
@@ -276,7 +404,13 @@ impl Tree {
     }
 
     /// The settings the tree was opened with.
-    pub fn options(&self) -> &Options {
+    ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// assert!(!tree.config().read_only);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    pub fn config(&self) -> &Options {
         &self.shared.options
     }
 }

@@ -23,6 +23,14 @@ pub struct PrefixRecord {
 impl Tree {
     /// The version of `key`, without its value.
     ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put(b"key", b"value")?;
+    /// let version = tree.get_record(b"key")?.map(|record| record.version);
+    /// assert_eq!(tree.get_version(b"key")?, version);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of [`Tree::get`].
     pub fn get_version(&self, key: &[u8]) -> Result<Option<RecordVersion>> {
@@ -30,6 +38,13 @@ impl Tree {
     }
 
     /// Whether there is a record under `key`.
+    ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put(b"key", b"value")?;
+    /// assert!(tree.contains_key(b"key")? && !tree.contains_key(b"ke")?);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`Tree::get`].
@@ -58,6 +73,16 @@ impl Tree {
 
     /// Puts the value of `key` into `out`, whose memory is used again. `false`, and `out` is
     /// empty, if there is none; `out` is empty after an error too.
+    ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put_many(&[(b"a", b"1"), (b"b", b"2")])?;
+    /// let mut value = Vec::new();
+    /// for key in [b"a", b"b"] {
+    ///     assert!(tree.get_into(key, &mut value)? && value.len() == 1);
+    /// }
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`Tree::get`].
@@ -130,6 +155,13 @@ impl Tree {
 
     /// Whether no key starts with `prefix`. A key equal to it does.
     ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put(b"dir/file", b"")?;
+    /// assert!(!tree.is_prefix_empty(b"dir/")? && tree.is_prefix_empty(b"other/")?);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of [`Tree::get`].
     pub fn is_prefix_empty(&self, prefix: &[u8]) -> Result<bool> {
@@ -184,6 +216,13 @@ impl Tree {
     }
 
     /// A scan of the records whose keys start with `prefix`.
+    ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put_many(&[(b"a", b""), (b"dir/1", b""), (b"dir/2", b"")])?;
+    /// assert_eq!(tree.scan(b"dir/").into_iter().count(), 2);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     pub fn scan(&self, prefix: &[u8]) -> RangeBuilder {
         RangeBuilder::over(self.clone(), prefix)
     }
@@ -213,6 +252,16 @@ impl Tree {
     }
 
     /// A scan of the keys that start with `prefix`.
+    ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// use holt_engine::db::KeyRangeEntry;
+    ///
+    /// tree.put_many(&[(b"a", b""), (b"dir/1", b"")])?;
+    /// let first = tree.scan_keys(b"dir/").into_iter().next().transpose()?;
+    /// assert!(matches!(first, Some(KeyRangeEntry::Key { key, .. }) if key == b"dir/1"));
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     pub fn scan_keys(&self, prefix: &[u8]) -> KeyRangeBuilder {
         KeyRangeBuilder::over(self.clone(), prefix)
     }

@@ -24,6 +24,14 @@ pub enum PutOutcome {
 impl Tree {
     /// Writes a record, replacing any under the same key.
     ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put(b"etc/hosts", b"127.0.0.1")?;
+    /// tree.put(b"etc/hosts", b"::1")?;
+    /// assert_eq!(tree.get(b"etc/hosts")?.as_deref(), Some(&b"::1"[..]));
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `KeyTooLong`, `ValueTooLong`, `ReadOnly`, `TreeDropped`, `Poisoned` after an earlier
     /// failure, and failures of the devices. After an error the write may or may not be found on
@@ -34,6 +42,13 @@ impl Tree {
 
     /// Writes a record and returns the value that was under the key.
     ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// assert_eq!(tree.insert(b"key", b"1")?, None);
+    /// assert_eq!(tree.insert(b"key", b"2")?.as_deref(), Some(&b"1"[..]));
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of [`Tree::put`].
     pub fn insert(&self, key: &[u8], value: &[u8]) -> Result<Option<Vec<u8>>> {
@@ -42,6 +57,13 @@ impl Tree {
 
     /// Writes a record unless there is one under the key; whether it did.
     ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// assert!(tree.put_if_absent(b"lock", b"me")?);
+    /// assert!(!tree.put_if_absent(b"lock", b"you")?);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of [`Tree::put`].
     pub fn put_if_absent(&self, key: &[u8], value: &[u8]) -> Result<bool> {
@@ -49,6 +71,15 @@ impl Tree {
     }
 
     /// Replaces a record if it is there in this version; whether it did.
+    ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put(b"counter", &[1])?;
+    /// let read = tree.get_record(b"counter")?.expect("is there");
+    /// assert!(tree.compare_and_put(b"counter", read.version, &[read.value[0] + 1])?);
+    /// assert!(!tree.compare_and_put(b"counter", read.version, &[9])?); // someone was faster
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`Tree::put`].
@@ -63,6 +94,14 @@ impl Tree {
 
     /// Deletes a record; `false` if there was none.
     ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put(b"key", b"value")?;
+    /// assert!(tree.delete(b"key")?);
+    /// assert!(!tree.delete(b"key")?);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of [`Tree::put`].
     pub fn delete(&self, key: &[u8]) -> Result<bool> {
@@ -70,6 +109,14 @@ impl Tree {
     }
 
     /// Deletes a record and returns its value.
+    ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put(b"key", b"value")?;
+    /// assert_eq!(tree.remove(b"key")?.as_deref(), Some(&b"value"[..]));
+    /// assert_eq!(tree.remove(b"key")?, None);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`Tree::put`].
@@ -79,6 +126,15 @@ impl Tree {
 
     /// Deletes a record if it is there in this version; whether it did.
     ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put(b"key", b"1")?;
+    /// let seen = tree.get_version(b"key")?.expect("is there");
+    /// tree.put(b"key", b"2")?;
+    /// assert!(!tree.delete_if_version(b"key", seen)?);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of [`Tree::put`].
     pub fn delete_if_version(&self, key: &[u8], expected: RecordVersion) -> Result<bool> {
@@ -86,6 +142,13 @@ impl Tree {
     }
 
     /// Writes records together, as one log record. Of several under one key the last one stays.
+    ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put_many(&[(b"a", b"1"), (b"b", b"2")])?;
+    /// assert_eq!(tree.prefix_count(b"", 0)?.count, 2);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`Tree::atomic`].
@@ -98,6 +161,16 @@ impl Tree {
 
     /// Writes those of the records under whose keys there is none, together, as one log record.
     /// Of several under one key the first one is written.
+    ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// use holt_engine::db::PutOutcome::{AlreadyExists, Created};
+    ///
+    /// tree.put(b"a", b"old")?;
+    /// let outcomes = tree.put_many_if_absent(&[(b"a", b"new"), (b"b", b"new")])?;
+    /// assert_eq!(outcomes, [AlreadyExists, Created]);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`Tree::atomic`].
@@ -118,6 +191,19 @@ impl Tree {
 
     /// Moves a record, with a new version. `src == dst` changes nothing.
     ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// use holt_engine::error::Error;
+    ///
+    /// tree.put(b"draft", b"text")?;
+    /// tree.put(b"final", b"older text")?;
+    /// assert_eq!(tree.rename(b"draft", b"final", false), Err(Error::DstExists));
+    /// tree.rename(b"draft", b"final", true)?;
+    /// assert_eq!(tree.get(b"final")?.as_deref(), Some(&b"text"[..]));
+    /// assert_eq!(tree.rename(b"draft", b"final", true), Err(Error::NotFound));
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `NotFound` if `src` is not there, `DstExists` if `dst` is and `force` is not given, both
     /// before any change; else those of [`Tree::put`].
@@ -129,6 +215,14 @@ impl Tree {
     /// how many. Versions stay. With `force` what lies under `dst` is replaced. If nothing lies
     /// under `src`, nothing changes, not even under `dst`, and the answer is 0.
     ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put_many(&[(b"inbox/1", b""), (b"inbox/2", b""), (b"sent/1", b"")])?;
+    /// assert_eq!(tree.rename_prefix(b"inbox/", b"archive/", false)?, 2);
+    /// assert!(tree.contains_key(b"archive/2")?);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `InvalidArgument` if one prefix starts with the other, `KeyTooLong` if a key would grow
     /// past the limit, `DstExists` if a key is under `dst` and `force` is not given, all before
@@ -138,6 +232,13 @@ impl Tree {
     }
 
     /// Deletes every record whose key starts with `prefix` and returns how many.
+    ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put_many(&[(b"tmp/1", b""), (b"tmp/2", b""), (b"usr", b"")])?;
+    /// assert_eq!(tree.delete_prefix(b"tmp/")?, 2);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`Tree::put`].
@@ -158,6 +259,18 @@ impl Tree {
     /// each sees the effects of those before it. `false` if a guard did not hold: then nothing
     /// is applied and nothing logged. Readers see all or nothing.
     ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// tree.put(b"from", b"10")?;
+    /// let applied = tree.atomic(|batch| {
+    ///     batch.assert_absent(b"to");
+    ///     batch.rename(b"from", b"to", false);
+    ///     batch.put(b"moved", b"yes");
+    /// })?;
+    /// assert!(applied);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `NotFound`, `DstExists` and the other errors of [`Tree::rename`] and
     /// [`Tree::rename_prefix`] for these operations, with nothing applied. The limits of a
@@ -175,6 +288,15 @@ impl Tree {
 
     /// The same, with an error for a guard that did not hold.
     ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// let first = tree.txn(|batch| batch.put_if_absent(b"id", b"1"));
+    /// assert!(first.is_ok());
+    /// let second = tree.txn(|batch| batch.put_if_absent(b"id", b"2"));
+    /// assert_eq!(second, Err(holt_engine::error::Error::GuardFailed));
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `GuardFailed`, and those of [`Tree::atomic`].
     pub fn txn(&self, fill: impl FnOnce(&mut AtomicBatch)) -> Result<()> {
@@ -188,6 +310,12 @@ impl Tree {
     /// free space back. Returns how many frames and extents it removed: 0 unless a tree was
     /// dropped that was damaged. Reads the whole store.
     ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// assert_eq!(tree.gc()?, 0);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `GcRequiresStandaloneTree` on a tree of a [`DB`](crate::db::DB). `Corrupt` if the store
     /// is damaged: what leads where is not certain then. Else those of [`Tree::checkpoint`].
@@ -197,6 +325,18 @@ impl Tree {
     }
 
     /// [`Tree::gc`], and repacks every tree so that the store becomes as small as it can.
+    ///
+    /// ```
+    /// let tree = holt_engine::db::Tree::memory()?;
+    /// for number in 0..10_000_u32 {
+    ///     tree.put(&number.to_be_bytes(), b"value")?;
+    /// }
+    /// tree.checkpoint()?;
+    /// tree.delete_prefix(b"")?;
+    /// let given_back = tree.vacuum()?;
+    /// assert!(given_back.bytes_after < given_back.bytes_before);
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
     ///
     /// # Errors
     /// Those of [`Tree::gc`].

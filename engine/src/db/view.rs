@@ -16,6 +16,19 @@ use crate::node::Record as Stored;
 
 /// A tree as it was at one moment, under one prefix. Cheap to clone; what is derived from it
 /// may outlive it and keeps the moment.
+///
+/// ```
+/// let tree = holt_engine::db::Tree::memory()?;
+/// tree.put_many(&[(b"a/1", b"x"), (b"a/2", b"y"), (b"b", b"z")])?;
+/// let view = tree.view(b"a/", |view| Ok(view.clone()))?;
+/// tree.delete_prefix(b"")?;
+/// assert_eq!(view.get(b"a/1")?.as_deref(), Some(&b"x"[..]));
+/// assert_eq!(view.get_many(&[b"a/1", b"a/2"])?.len(), 2);
+/// assert_eq!(view.prefix_count(b"a/", 0)?.count, 2);
+/// assert_eq!(view.scan(b"a/")?.into_iter().count(), 2);
+/// assert!(view.get(b"b").is_err()); // outside its scope
+/// # Ok::<(), holt_engine::error::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct View {
     pub(super) moment: Arc<Moment>,
@@ -169,6 +182,18 @@ impl View {
 }
 
 /// A [`View`] that is held on to: for as long as it lives, the store keeps what changes replace.
+///
+/// ```
+/// let tree = holt_engine::db::Tree::memory()?;
+/// tree.put(b"key", b"old")?;
+/// let snapshot = tree.snapshot(b"")?;
+/// tree.put(b"key", b"new")?;
+/// assert_eq!(snapshot.get(b"key")?.as_deref(), Some(&b"old"[..]));
+/// let later = tree.snapshot(b"")?;
+/// assert!(later.epoch() > snapshot.epoch() && later.lsn() > snapshot.lsn());
+/// snapshot.retire();
+/// # Ok::<(), holt_engine::error::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Snapshot {
     view: View,

@@ -221,9 +221,10 @@ impl Core {
         Ok(bytes)
     }
 
-    /// Notes a commit in the change feed. It is in the log: if that fails, the next opening
-    /// makes it good.
+    /// Counts a commit and notes it in the change feed. It is in the log: if that fails, the next
+    /// opening makes it good.
     fn note(&mut self, lsn: Lsn, ops: &[OpRef<'_>]) -> Result<()> {
+        self.counters.payload += ops.iter().map(OpRef::payload).sum::<u64>();
         let noted = self.feed.note(&mut self.forest, lsn, ops);
         self.guard(noted)
     }

@@ -18,6 +18,22 @@ use crate::limits::PAGE_BYTES;
 use crate::sync::{Mutex, RwLock};
 
 /// A disk in memory.
+///
+/// ```
+/// use holt_engine::device::{Access, MemoryIo, Opened, PackedStore, PositionedIo};
+/// use holt_engine::geometry::Geometry;
+///
+/// let disk = MemoryIo::new(vec![]);
+/// disk.write_at(10, b"text")?;
+/// assert_eq!(disk.size()?, 14);
+///
+/// // The files' format, without files.
+/// let store = PackedStore::create(MemoryIo::new(vec![]), Geometry::default(), [1; 16])?;
+/// assert!(store.io().size()? > 0);
+/// let opened = PackedStore::open(MemoryIo::new(vec![]), Access::ReadWrite)?;
+/// assert!(matches!(opened, Opened::Blank(_)));
+/// # Ok::<(), holt_engine::error::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct MemoryIo {
     bytes: RwLock<Vec<u8>>,
@@ -131,6 +147,22 @@ struct Blobs {
 }
 
 /// A blob store kept in maps.
+///
+/// ```
+/// use holt_engine::device::{BlobOp, BlobStore, MemoryBlobStore, PageAt};
+/// use holt_engine::geometry::Geometry;
+/// use holt_engine::ids::BlobId;
+///
+/// let store = MemoryBlobStore::new(Geometry::default(), [1; 16]);
+/// let (blob, mut tickets) = (BlobId::frame(0), Vec::new());
+/// store.stage(&[7; 4096], &mut tickets)?;
+/// let pages = vec![PageAt { page: 0, ticket: tickets[0] }];
+/// store.publish(&[BlobOp::Put { blob, meta: vec![], pages, dropped: vec![] }], b"root")?;
+/// let mut page = [0; 4096];
+/// store.read(blob, 0, &mut page)?;
+/// assert_eq!((page, store.root()?), ([7; 4096], b"root".to_vec()));
+/// # Ok::<(), holt_engine::error::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct MemoryBlobStore {
     geometry: Geometry,
@@ -297,6 +329,17 @@ struct Window {
 }
 
 /// A log in memory.
+///
+/// ```
+/// use holt_engine::device::{LogDevice, MemoryLog};
+///
+/// let log = MemoryLog::new();
+/// let end = log.bounds()?.end;
+/// log.append(end, b"record")?;
+/// log.sync()?;
+/// assert_eq!(log.bounds()?.end, end + 6);
+/// # Ok::<(), holt_engine::error::Error>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct MemoryLog {
     window: RwLock<Window>,

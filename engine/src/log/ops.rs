@@ -97,6 +97,12 @@ impl<'a> OpRef<'a> {
         }
     }
 
+    /// Bytes of its keys, prefixes and value.
+    pub fn payload(&self) -> u64 {
+        let (_, first, second) = self.fields();
+        first.map_or(0, <[u8]>::len) as u64 + second.map_or(0, <[u8]>::len) as u64
+    }
+
     /// Encoded bytes. Computed in 64 bits: a batch may name one long value many times.
     pub fn encoded_len(&self) -> u64 {
         let string = |bytes: &[u8]| (varint_len(bytes.len() as u64) + bytes.len()) as u64;

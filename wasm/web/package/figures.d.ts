@@ -12,8 +12,14 @@ export interface TreeStats {
   cacheBytes: number;
   dirtyPages: number;
   cacheMisses: number;
+  /** Lookups that found a page missing in memory and waited for the store. */
+  coldReads: number;
+  /** Times that such a lookup began anew. */
+  lookupRestarts: number;
   evictions: number;
   stagedEvictions: number;
+  /** Bytes in use on leaf pages in memory over their capacity, in thousandths. */
+  fillPerMille: number;
   pageSplits: number;
   pageMerges: number;
   /** Full frames that moved half their pages to a sibling. */
@@ -23,6 +29,10 @@ export interface TreeStats {
   compactions: number;
   checkpoints: number;
   checkpointPages: number;
+  /** Bytes of keys and values in commits. */
+  writtenPayloadBytes: number;
+  /** Bytes written to the store under the cache: over those of commits, what a byte costs. */
+  writtenBytes: number;
   /** Published pages in the store under the cache. */
   storePages: number;
   /** Bytes the store under the cache holds. */

@@ -10,10 +10,12 @@ macro_rules! store_conversions {
         use $($store)* as wit_store;
 
         $crate::stats_conversions!(
-            tree: records, frames, levels, cache_bytes, dirty_pages, cache_misses, evictions,
-                staged_evictions, page_splits, page_merges, spills, merges, compactions,
-                checkpoints, checkpoint_pages, pre_images, log_bytes, log_records, log_syncs,
-                replayed_records, log_allocated_bytes, last_lsn;
+            tree: records, frames, levels, cache_bytes, dirty_pages, cache_misses, cold_reads,
+                lookup_restarts, evictions, staged_evictions, fill_per_mille, page_splits,
+                page_merges, spills, merges, compactions, checkpoints, checkpoint_pages,
+                pre_images, log_bytes, log_records, log_written_bytes, log_syncs,
+                written_payload_bytes, replayed_records, replayed_bytes, torn_tail,
+                log_allocated_bytes, last_lsn;
             store: blobs = store_blobs, pages = store_pages, staged_pages = store_staged_pages,
                 free_bytes = store_free_bytes, allocated_bytes = store_allocated_bytes,
                 manifest_bytes = store_manifest_bytes,

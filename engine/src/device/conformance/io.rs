@@ -10,6 +10,12 @@ use crate::error::IoErrorKind;
 ///
 /// # Panics
 /// If a clause is broken, with its number.
+///
+/// ```
+/// use holt_engine::device::{MemoryIo, conformance};
+///
+/// conformance::positioned_io(|| MemoryIo::new(vec![]), |io| io);
+/// ```
 pub fn positioned_io<Io: PositionedIo>(make: impl FnOnce() -> Io, reopen: impl FnOnce(Io) -> Io) {
     let io = make();
     assert_eq!(io.size().expect("size"), 0, "the medium must be empty to begin with");

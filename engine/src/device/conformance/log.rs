@@ -28,6 +28,13 @@ fn all(log: &dyn LogDevice) -> Vec<u8> {
 ///
 /// # Panics
 /// If a clause is broken, with its number.
+///
+/// ```
+/// use holt_engine::device::{MemoryLog, conformance};
+///
+/// // `reopen` closes the device and opens it again; memory has nothing to close.
+/// conformance::log_device(MemoryLog::new, |log| log);
+/// ```
 pub fn log_device<L: LogDevice>(make: impl FnOnce() -> L, mut reopen: impl FnMut(L) -> L) {
     let log = make();
     let bounds = log.bounds().expect("bounds");

@@ -73,14 +73,16 @@ fn row(context: &mut Context, label: &str, value: String) -> Result<(), Failure>
 }
 
 /// Fields of the statistics that have a row of their own.
-const NOT_COUNTERS: [&str; 14] = [
+const NOT_COUNTERS: [&str; 16] = [
     "records",
     "frames",
     "levels",
     "cache_bytes",
     "dirty_pages",
     "log_bytes",
+    "fill_per_mille",
     "replayed_records",
+    "replayed_bytes",
     "log_allocated_bytes",
     "last_lsn",
     "blobs",
@@ -97,9 +99,12 @@ fn print_tree(context: &mut Context, stats: &TreeStats) -> Result<(), Failure> {
     row(context, "levels of frames", stats.levels.to_string())?;
     row(context, "log to replay", human_bytes(stats.log_bytes))?;
     row(context, "log records replayed", human_count(stats.replayed_records))?;
+    row(context, "log replayed", human_bytes(stats.replayed_bytes))?;
     row(context, "log allocated", human_bytes(stats.log_allocated_bytes))?;
     row(context, "log position", human_count(stats.last_lsn))?;
     row(context, "cache in use", human_bytes(stats.cache_bytes))?;
+    let fill = format!("{}.{} %", stats.fill_per_mille / 10, stats.fill_per_mille % 10);
+    row(context, "fill of leaf pages in memory", fill)?;
     row(context, "pages not yet published", human_count(stats.dirty_pages))?;
     context.out.line("bookkeeping")?;
     row(context, "blobs", human_count(stats.store.blobs))?;
