@@ -9,13 +9,13 @@
 //! of the store, which a crash gives back by itself. When they outgrow what the store was told
 //! they may take, the oldest snapshot expires.
 
-use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Bound::{Excluded, Included, Unbounded};
 
 use super::evict::padded;
+use super::slab::Handle;
 use super::{Cache, FrameView};
 use crate::error::{Error, Result};
 use crate::ids::Ticket;
@@ -35,7 +35,7 @@ struct Image<T> {
 /// A page as it was before it changed.
 struct PastPage {
     kept: u64,
-    image: Image<Box<Page>>,
+    image: Image<Handle>,
 }
 
 /// An extent as it was before it was removed.
@@ -155,7 +155,8 @@ impl Cache {
         if !found.is_some() {
             return;
         }
-        let copy = Box::new(self.slab.get(found).clone());
+        let found = self.slab.get(found).clone();
+        let copy = self.slab.put(&found);
         let epoch = self.history.epoch;
         let image = Image { memory: Some(copy), staged: Vec::new() };
         let images = self.history.pages.entry((frame, page)).or_default();
@@ -224,6 +225,9 @@ impl Cache {
                 let gone = images.remove(at);
                 if images.is_empty() {
                     self.history.pages.remove(&(frame, page));
+                }
+                if let Some(copy) = gone.image.memory {
+                    self.slab.give(copy);
                 }
                 self.forget_image(gone.image, PAGE_BYTES as u64);
             }
@@ -307,9 +311,10 @@ impl Cache {
                         self.used -= PAGE_BYTES as u64;
                         self.history.usage.memory_bytes -= PAGE_BYTES as u64;
                         if past.image.staged.is_empty() {
-                            bytes.extend_from_slice(copy.bytes());
+                            bytes.extend_from_slice(self.slab.get(copy).bytes());
                             places.push((frame, page, past.kept));
                         }
+                        self.slab.give(copy);
                     }
                 }
                 Kept::Extent(extent) => self.spill_extent(extent)?,
@@ -352,14 +357,16 @@ impl Cache {
     pub(super) fn load_past_page(&mut self, frame: u32, page: u8, epoch: u64) -> Result<()> {
         let Some(past) = self.history.page(frame, page, epoch) else { return Ok(()) };
         let (Some(&ticket), kept) = (past.image.staged.first(), past.kept) else { return Ok(()) };
-        let mut loaded = Box::new(Page::blank());
+        let mut loaded = Page::blank();
         self.blobs.read_staged(ticket, loaded.bytes_mut())?;
+        let loaded = self.slab.put(&loaded);
         let images = self.history.pages.get_mut(&(frame, page));
         let past = images.and_then(|images| images.iter_mut().find(|past| past.kept == kept));
-        if let Some(past) = past
-            && past.image.memory.replace(loaded).is_none()
-        {
-            self.charge(PAGE_BYTES as u64);
+        match past.map(|past| past.image.memory.replace(loaded)) {
+            Some(None) => self.charge(PAGE_BYTES as u64),
+            // It is there already, or nobody wants it any more.
+            Some(Some(unused)) => self.slab.give(unused),
+            None => self.slab.give(loaded),
         }
         self.counters.misses += 1;
         Ok(())
@@ -412,7 +419,9 @@ impl Past<'_> {
     /// A page as it was.
     pub fn page(&self, frame: u32, page: u8) -> Result<&Page, Miss> {
         match self.cache.history.page(frame, page, self.epoch) {
-            Some(PastPage { image: Image { memory: Some(copy), .. }, .. }) => Ok(copy),
+            Some(PastPage { image: Image { memory: Some(copy), .. }, .. }) => {
+                Ok(self.cache.slab.get(*copy))
+            }
             Some(_) => Err(Miss::PastPage { frame, page, epoch: self.epoch }),
             None => self
                 .cache
