@@ -11,7 +11,7 @@ macro_rules! keep {
         match &$engine.store {
             Store::Tree($store) => $call,
             Store::Database($store) => $call,
-            Store::Snapshot(_) => Err(WRONG_HANDLE),
+            _ => Err(WRONG_HANDLE),
         }
     };
 }
@@ -59,7 +59,7 @@ impl Engine {
         let figures = match &self.store {
             Store::Tree(tree) => tree.stats().map(|figures| report::stats(&figures)),
             Store::Database(database) => database.stats().map(|figures| report::database(&figures)),
-            Store::Snapshot(_) => Err(WRONG_HANDLE),
+            _ => Err(WRONG_HANDLE),
         };
         self.finish(figures, |engine, figures| engine.answer_text(figures))
     }
