@@ -40,9 +40,17 @@ export type HoltErrorCode =
   | 'GC_REQUIRES_STANDALONE_TREE'
   /** The key or prefix does not start with the snapshot's `scope`. */
   | 'OUTSIDE_VIEW_SCOPE'
-  /** The snapshot outgrew `snapshotBytes`, or the change feed no longer reaches back so far. */
+  /** The snapshot (or the image) outgrew `snapshotBytes`, or the change feed no longer reaches back so far. */
   | 'EXPIRED'
   | 'SNAPSHOT_EPOCH_EXHAUSTED'
+  /** The bytes are no checkpoint image, or a damaged one, or not all of it; nothing changed. */
+  | 'INVALID_IMAGE'
+  /** The anchor is not the journal's: another writer was first, or it is of another journal. */
+  | 'JOURNAL_ANCHOR_MISMATCH'
+  /** The envelopes asked for are part of a checkpoint and no longer kept. */
+  | 'JOURNAL_POSITION_EXPIRED'
+  /** The database keeps no journal, or it keeps one and the call would go round it. */
+  | 'JOURNAL_STREAM_UNAVAILABLE'
   /** The tree was freed. */
   | 'TREE_FREED'
   /** The snapshot was freed. */
@@ -104,6 +112,16 @@ export interface Limits {
   readonly treeNameBytes: number;
   /** Trees of one database, a few of its own included. */
   readonly trees: number;
+  /** Bytes of one chunk of an image on its way out. */
+  readonly imageChunkBytes: number;
+  /** Bytes of the digest of a journal anchor: exactly these. */
+  readonly journalDigestBytes: number;
+  /** Bytes of the payload of one journal envelope. */
+  readonly journalRecordBytes: number;
+  /** Envelopes of one page of the journal. */
+  readonly journalPageEnvelopes: number;
+  /** Bytes of a frame. */
+  readonly frameBytes: number;
 }
 
 export interface BuildInfo {
@@ -326,12 +344,22 @@ export interface Change {
 }
 
 /** A part of the change feed. */
-export interface ChangePage {
-  changes: Change[];
+export interface ChangePage<C = Change> {
+  changes: C[];
   /** Pass it to `changesSince` to go on. */
   next: bigint;
   /** Whether there are more changes now. */
   more: boolean;
+}
+
+/** What happened to a tree of a database: the same with `Tree.id` of the tree. */
+export type DatabaseChangeEvent = ChangeEvent & { tree: number };
+
+/** One commit in a database: a call, or a batch. */
+export interface DatabaseChange {
+  lsn: bigint;
+  /** In the order in which they were applied. */
+  events: DatabaseChangeEvent[];
 }
 
 /** Settings of a store in memory, in bytes. */
@@ -342,6 +370,11 @@ export interface MemoryOptions {
   snapshotBytes?: number | undefined;
   /** Bytes of changes kept for `changesSince`; normally 0, which is no change feed. */
   feedRetention?: number | undefined;
+  /**
+   * Bytes of a frame, the unit in which records are placed and repacked: a multiple of 4096 from
+   * 16384 to `limits.frameBytes`, which is normal.
+   */
+  frameBytes?: number | undefined;
 }
 
 /** What trees and snapshots have in common: reading. */
@@ -479,6 +512,12 @@ export class Tree {
   /** Every commit so far has a position below this one. */
   lastLsn(): bigint;
 
+  /**
+   * The number by which the change feed of its database names the tree; no other tree of the
+   * database ever gets it.
+   */
+  readonly id: number;
+
   /** Publishes everything written so far to the store under the cache. */
   checkpoint(): void;
 
@@ -525,6 +564,113 @@ export class Snapshot {
 export interface Snapshot extends Reader {}
 
 /**
+ * Trees of a database as they were at one moment. It outlives the handle of the database, and its
+ * trees outlive it, unless it is the argument of `Database.view`.
+ */
+export class DatabaseSnapshot {
+  private constructor();
+
+  /** The names of its trees, ordered by their UTF-8 bytes. */
+  listTrees(): string[];
+
+  /** How many trees it has. */
+  readonly size: number;
+
+  /**
+   * One of its trees; all of them show the same moment. Each call gives a handle of its own.
+   * @throws HoltError `TREE_NOT_FOUND`.
+   */
+  tree(name: string): Snapshot;
+
+  /** Where `Database.changesSince` goes on from here. */
+  readonly lsn: bigint;
+
+  /** Gives up the handle at once; later calls throw, this one does not. */
+  free(): void;
+  [Symbol.dispose](): void;
+
+  readonly [Symbol.toStringTag]: 'DatabaseSnapshot';
+}
+
+/** What a checkpoint image holds. */
+export interface ImageSummary {
+  trees: number;
+  /** Records of all trees. */
+  records: number;
+  /** The highest version of a record; 0n if there is none. */
+  maxVersion: bigint;
+}
+
+/**
+ * The chunks of a checkpoint image, for `for … of` and `for await … of`; it runs once. It holds
+ * the moment it shows until its end, or until it is left or disposed of. It throws `EXPIRED` if the
+ * moment outgrew `snapshotBytes`.
+ */
+export interface ImageExport extends IterableIterator<Uint8Array>, AsyncIterable<Uint8Array> {
+  return(value?: unknown): IteratorResult<Uint8Array>;
+  /** The rest of it as a stream, which reads on as it is asked. */
+  stream(): ReadableStream<Uint8Array>;
+  [Symbol.iterator](): ImageExport;
+  [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array>;
+  [Symbol.dispose](): void;
+}
+
+/**
+ * A checkpoint image to be read: its bytes in order, cut anywhere. A stream that fails, or that is
+ * not read to its end, is cancelled.
+ */
+export type ImageSource =
+  | Uint8Array
+  | Iterable<Uint8Array>
+  | AsyncIterable<Uint8Array>
+  | ReadableStream<Uint8Array>;
+
+/**
+ * Reads an image to its end and checks all of it: form, checksums, order, counts.
+ * @throws HoltError `INVALID_IMAGE`, `UNSUPPORTED_FORMAT`, by rejection; or what the source threw.
+ */
+export function validateCheckpoint(image: ImageSource): Promise<ImageSummary>;
+
+/** A place in the recovery journal: a number, and the caller's digest of everything up to it. */
+export interface JournalAnchor {
+  sequence: bigint;
+  /** `limits.journalDigestBytes` bytes. */
+  digest: Uint8Array;
+}
+
+/** One link of the journal: what was before, what is now, and what was done, in the caller's form. */
+export interface JournalEnvelope {
+  previous: JournalAnchor;
+  /** Its sequence is one more than that of `previous`. */
+  current: JournalAnchor;
+  payload: Uint8Array;
+}
+
+/** The same as an argument: the payload, 1 to `limits.journalRecordBytes` bytes, may be a string. */
+export interface NewJournalEnvelope extends Omit<JournalEnvelope, 'payload'> {
+  payload: Bytes;
+}
+
+/** Where the journal stands. */
+export interface JournalState {
+  /** Where it began. */
+  genesis: JournalAnchor;
+  /** Envelopes up to this one are no longer kept: they are part of a checkpoint. */
+  checkpoint: JournalAnchor;
+  /** The last envelope. */
+  tail: JournalAnchor;
+}
+
+/** A part of the journal. */
+export interface JournalPage {
+  envelopes: JournalEnvelope[];
+  /** Pass it to `journalEnvelopesAfter` to go on. */
+  next: JournalAnchor;
+  /** Whether there are more envelopes now. */
+  more: boolean;
+}
+
+/**
  * A store of named trees. Its trees and their snapshots are handles of their own, which outlive
  * that of the database.
  */
@@ -569,6 +715,81 @@ export class Database {
    * @throws HoltError `GUARD_FAILED`.
    */
   txn(fill: ((batch: DatabaseBatch) => void) | readonly DatabaseBatchOp[]): void;
+
+  /**
+   * All trees as they are now. Taking it costs the same however large they are; keeping it costs
+   * what changes meanwhile, so free it when it is done with.
+   */
+  snapshot(): DatabaseSnapshot;
+
+  /**
+   * Calls `read` with some trees as they are now, each under a prefix, and frees them after it
+   * returns, or its promise settles. Of a name given twice the last prefix counts.
+   * @throws HoltError `TREE_NOT_FOUND`.
+   */
+  view<R>(trees: Iterable<readonly [string, Bytes]>, read: (view: DatabaseSnapshot) => R): R;
+
+  /**
+   * Commits of all trees from a position on; see `Tree.changesSince`. Begin with `lastLsn()`, or
+   * with the `lsn` of a snapshot of the database.
+   */
+  changesSince(lsn: bigint): ChangePage<DatabaseChange>;
+
+  /** Every commit so far has a position below this one. */
+  lastLsn(): bigint;
+
+  /**
+   * All trees as they are now, with the versions of their records, as one image, in chunks of at
+   * most `chunkBytes` (256 KiB, up to `limits.imageChunkBytes`). Others write meanwhile.
+   */
+  exportCheckpoint(options?: { chunkBytes?: number | undefined }): ImageExport;
+
+  /**
+   * Puts the trees of an image into this database, beside those it has: all of them, or nothing.
+   * Versions come along, later writes get higher ones, and the change feed begins anew. Until the
+   * promise settles reads go on, and every write and upkeep throws `INVALID_ARGUMENT`.
+   * @throws HoltError by rejection, with nothing changed: `INVALID_IMAGE`, `UNSUPPORTED_FORMAT`,
+   * `TREE_EXISTS` for a name that is taken, `QUOTA_EXCEEDED` for too many trees,
+   * `JOURNAL_STREAM_UNAVAILABLE` if the database keeps a journal; or what the source threw.
+   */
+  installCheckpoint(image: ImageSource): Promise<ImageSummary>;
+
+  /**
+   * Begins the recovery journal. From then on records change by `atomicWithJournalEnvelope` only.
+   * Beginning it again at the same anchor changes nothing.
+   * @throws HoltError `JOURNAL_ANCHOR_MISMATCH` at another one.
+   */
+  initializeJournalStream(genesis: JournalAnchor): void;
+
+  /**
+   * Where the journal stands.
+   * @throws HoltError `JOURNAL_STREAM_UNAVAILABLE` if there is none.
+   */
+  journalState(): JournalState;
+
+  /**
+   * Applies operations and writes an envelope, together or not at all. The envelope must follow
+   * the tail of the journal: of two writers with the same `previous` one wins.
+   * @returns whether it was done: `false`, and no envelope, if a guard failed.
+   * @throws HoltError `JOURNAL_ANCHOR_MISMATCH`; `JOURNAL_STREAM_UNAVAILABLE`; `INVALID_ARGUMENT`
+   * for a batch that changes nothing; and those of `atomic`.
+   */
+  atomicWithJournalEnvelope(
+    envelope: NewJournalEnvelope,
+    fill: ((batch: DatabaseBatch) => void) | readonly DatabaseBatchOp[],
+  ): boolean;
+
+  /**
+   * Envelopes after `cursor`: at most `limit` (1000), and no further one once `maxBytes` (1 MiB) of
+   * payloads are reached. More than `limits.journalPageEnvelopes` or `limits.pageBytes` is taken as
+   * those.
+   * @throws HoltError `JOURNAL_POSITION_EXPIRED` if they are no longer kept;
+   * `JOURNAL_ANCHOR_MISMATCH` if the cursor is not of this journal.
+   */
+  journalEnvelopesAfter(
+    cursor: JournalAnchor,
+    options?: { limit?: number | undefined; maxBytes?: number | undefined },
+  ): JournalPage;
 
   /** Publishes everything written so far to the store under the cache. */
   checkpoint(): void;

@@ -9,6 +9,8 @@ export async function init() {}
 
 export { buildInfo } from './lib/home.js';
 export { Database } from './lib/database.js';
+export { DatabaseSnapshot } from './lib/database-snapshot.js';
 export { HoltError } from './lib/errors.js';
+export { validateCheckpoint } from './lib/image.js';
 export { Snapshot } from './lib/snapshot.js';
 export { Tree } from './lib/tree.js';

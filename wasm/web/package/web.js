@@ -21,6 +21,8 @@ export function init(source) {
 
 export { buildInfo } from './lib/home.js';
 export { Database } from './lib/database.js';
+export { DatabaseSnapshot } from './lib/database-snapshot.js';
 export { HoltError } from './lib/errors.js';
+export { validateCheckpoint } from './lib/image.js';
 export { Snapshot } from './lib/snapshot.js';
 export { Tree } from './lib/tree.js';

@@ -30,7 +30,7 @@ pub fn build_info() -> String {
         .number("imageChunkBytes", MAX_TRANSFER_BYTES as u64)
         .number("journalDigestBytes", JOURNAL_DIGEST_BYTES as u64)
         .number("journalRecordBytes", MAX_JOURNAL_RECORD_BYTES as u64)
-        .number("journalPageRows", MAX_JOURNAL_ROWS as u64)
+        .number("journalPageEnvelopes", MAX_JOURNAL_ROWS as u64)
         .number("frameBytes", u64::from(MAX_FRAME_BYTES))
         .end();
     Object::default()

@@ -47,6 +47,9 @@ test('the types declare what Tree has', () => {
 test('the types declare what Snapshot and Database have', () => {
   assert.deepEqual(whole('Snapshot', readerMembers()), members(holt.Snapshot.prototype));
   assert.deepEqual(whole('Database', []), members(holt.Database.prototype));
+  assert.deepEqual(declared('DatabaseSnapshot'), members(holt.DatabaseSnapshot.prototype));
+  const image = Object.getPrototypeOf(holt.Database.memory().exportCheckpoint());
+  assert.deepEqual([...declared('ImageExport'), 'next'].sort(), members(image).sort());
   assert.equal(typeof holt.Database.memory, 'function');
 });
 
@@ -112,8 +115,8 @@ test('npm would publish the package whole and nothing else', () => {
   assert.equal(npm.status, 0, npm.stderr);
   const files = JSON.parse(npm.stdout)[0].files.map(({ path }) => path).sort();
   const lib = [
-    'batch', 'bytes', 'database', 'errors', 'feed', 'home', 'options', 'page', 'reader', 'scan',
-    'snapshot', 'store', 'tree', 'wire',
+    'batch', 'bytes', 'database', 'database-snapshot', 'errors', 'feed', 'home', 'image', 'journal',
+    'options', 'page', 'reader', 'scan', 'snapshot', 'store', 'tree', 'wire',
   ];
   assert.deepEqual(files, [
     'README.md', 'figures.d.ts', 'index.d.ts', ...lib.map((name) => `lib/${name}.js`), 'node.js', 'node/holt_web.js',

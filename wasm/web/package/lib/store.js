@@ -3,7 +3,7 @@ import { glue } from './home.js';
 import { known, whole } from './options.js';
 import { Wire, openFailure } from './wire.js';
 
-const OPTIONS = ['cacheBytes', 'snapshotBytes', 'feedRetention'];
+const OPTIONS = ['cacheBytes', 'snapshotBytes', 'feedRetention', 'frameBytes'];
 
 /** The wire of a new store; `what` is tree or database. */
 export function memory(what, options) {
