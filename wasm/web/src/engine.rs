@@ -92,17 +92,8 @@ impl Engine {
         feed_retention: Option<f64>,
         frame_bytes: Option<f64>,
     ) -> Result<Engine, JsValue> {
-        let usual = Options::default();
-        // JavaScript passes whole numbers from 0 to 2^53; anything else saturates.
-        let options = Options {
-            cache_bytes: cache_bytes.map_or(usual.cache_bytes, |bytes| bytes as u64),
-            snapshot_bytes: snapshot_bytes.map_or(SNAPSHOT_BYTES, |bytes| bytes as u64),
-            feed_retention: feed_retention.map_or(usual.feed_retention, |bytes| bytes as u64),
-            ..usual
-        };
-        let geometry =
-            frame_bytes.map_or(Ok(Geometry::default()), |bytes| Geometry::new(bytes as u32));
-        Self::over(geometry.and_then(|geometry| {
+        let options = Self::options(cache_bytes, snapshot_bytes, feed_retention);
+        Self::over(Self::geometry(frame_bytes).and_then(|geometry| {
             let blobs = Arc::new(MemoryBlobStore::new(geometry, [0; 16]));
             match named {
                 true => DB::open_with_devices(blobs, None, options).map(Store::Database),
@@ -180,6 +171,27 @@ pub(crate) const WRONG_HANDLE: Error =
     Error::InvalidArgument { what: "handle", why: "of another kind than the call is for" };
 
 impl Engine {
+    /// Options as JavaScript passes them.
+    pub(crate) fn options(
+        cache_bytes: Option<f64>,
+        snapshot_bytes: Option<f64>,
+        feed_retention: Option<f64>,
+    ) -> Options {
+        let usual = Options::default();
+        // JavaScript passes whole numbers from 0 to 2^53; anything else saturates.
+        Options {
+            cache_bytes: cache_bytes.map_or(usual.cache_bytes, |bytes| bytes as u64),
+            snapshot_bytes: snapshot_bytes.map_or(SNAPSHOT_BYTES, |bytes| bytes as u64),
+            feed_retention: feed_retention.map_or(usual.feed_retention, |bytes| bytes as u64),
+            ..usual
+        }
+    }
+
+    /// The shape of a store that is created.
+    pub(crate) fn geometry(frame_bytes: Option<f64>) -> Result<Geometry> {
+        frame_bytes.map_or(Ok(Geometry::default()), |bytes| Geometry::new(bytes as u32))
+    }
+
     /// A handle of what was opened; its error crosses as a string.
     pub(crate) fn over(store: Result<Store>) -> Result<Engine, JsValue> {
         let store = store.map_err(|error| JsValue::from(fault::to_json(&error)))?;

@@ -19,6 +19,8 @@ mod database;
 mod engine;
 mod fault;
 mod feed;
+#[cfg(target_family = "wasm")]
+mod files;
 mod images;
 mod journal;
 mod json;

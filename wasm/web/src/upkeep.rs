@@ -24,6 +24,12 @@ impl Engine {
         self.finish(done, |_, ()| status::YES)
     }
 
+    /// Makes everything written so far survive loss of power.
+    pub fn sync(&mut self) -> u32 {
+        let done = keep!(self, store => store.sync());
+        self.finish(done, |_, ()| status::YES)
+    }
+
     /// Repacks thin pages and frames.
     pub fn compact(&mut self) -> u32 {
         let done = keep!(self, store => store.compact());
