@@ -377,6 +377,24 @@ export interface MemoryOptions {
   frameBytes?: number | undefined;
 }
 
+/** Settings of a store in files. `frameBytes` is that of a store that is created. */
+export interface FileOptions extends MemoryOptions {
+  /**
+   * Whether a write survives loss of power before it returns; normally it survives the end of the
+   * page or process, and `sync()` makes it survive the rest.
+   */
+  sync?: boolean | undefined;
+}
+
+/**
+ * Where a store in files is, which is created if there is none. In Node a directory: a path or a
+ * `file:` URL. In a browser, in a dedicated worker only, a directory of the origin's private file
+ * system (OPFS): a path, or a handle. One process or worker has it at a time, until the last handle
+ * of the store is freed. A Node process is kept out by other Node processes only: native programs
+ * lock in a way that Node cannot, so do not open one store from both at the same time.
+ */
+export type StorePlace = string | URL | FileSystemDirectoryHandle;
+
 /** What trees and snapshots have in common: reading. */
 export interface Reader {
   /** The value of `key`, in an array of its own. */
@@ -432,6 +450,14 @@ export class Tree {
 
   /** A new empty tree in memory. It lives until `free`, or until it is collected. */
   static memory(options?: MemoryOptions): Tree;
+
+  /**
+   * The store in files, opened as one tree. It is closed, and open to others, when its last handle
+   * is freed; nothing is lost if that never happens.
+   * @throws HoltError by rejection, with nothing changed: `LOCKED`, `NOT_A_STORE`, `CORRUPT`,
+   * `UNSUPPORTED_FORMAT`, `BLOB_STORE_IO`; `INVALID_ARGUMENT` outside a worker of a browser.
+   */
+  static open(place: StorePlace, options?: FileOptions): Promise<Tree>;
 
   /** Writes a record, replacing any under the same key. Both are copied. */
   put(key: Bytes, value: Bytes): void;
@@ -520,6 +546,9 @@ export class Tree {
 
   /** Publishes everything written so far to the store under the cache. */
   checkpoint(): void;
+
+  /** Makes everything written so far survive loss of power; of a store in memory it does nothing. */
+  sync(): void;
 
   /** Repacks thin pages and frames. */
   compact(): void;
@@ -680,6 +709,9 @@ export class Database {
   /** A new store in memory without trees. It lives as long as any of its handles. */
   static memory(options?: MemoryOptions): Database;
 
+  /** The store in files, opened as a database; see `Tree.open`. */
+  static open(place: StorePlace, options?: FileOptions): Promise<Database>;
+
   /**
    * A new tree.
    * @throws HoltError `TREE_EXISTS`, `INVALID_TREE_NAME`, `QUOTA_EXCEEDED` for too many trees.
@@ -793,6 +825,9 @@ export class Database {
 
   /** Publishes everything written so far to the store under the cache. */
   checkpoint(): void;
+
+  /** Makes everything written so far survive loss of power; of a store in memory it does nothing. */
+  sync(): void;
 
   /** Repacks thin pages and frames of all trees. */
   compact(): void;

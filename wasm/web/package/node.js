@@ -1,8 +1,9 @@
 // The package in Node: the wasm module is loaded by the import itself.
 import glue from './node/holt_web.js';
+import { openPlace } from './files-node.js';
 import { bind } from './lib/home.js';
 
-bind(glue);
+bind(glue, openPlace);
 
 /** Ready at once in Node; there so that the same program runs in a browser. */
 export async function init() {}

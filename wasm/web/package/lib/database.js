@@ -8,7 +8,7 @@ import { ImageExport, takeIn } from './image.js';
 import { JournalCursor, anchorBytes, decodeState, envelopeBytes } from './journal.js';
 import { treeName, whole, word } from './options.js';
 import { disposable, lend, ours } from './reader.js';
-import { memory } from './store.js';
+import { memory, open } from './store.js';
 import { Tree } from './tree.js';
 
 const NOTHING = new Uint8Array(0);
@@ -23,6 +23,10 @@ export class Database {
 
   static memory(options) {
     return new Database(ours, memory('database', options));
+  }
+
+  static async open(place, options) {
+    return new Database(ours, await open('database', place, options));
   }
 
   #live() {
@@ -132,6 +136,10 @@ export class Database {
 
   checkpoint() {
     this.#live().run('checkpoint');
+  }
+
+  sync() {
+    this.#live().run('sync');
   }
 
   compact() {

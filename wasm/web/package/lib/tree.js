@@ -5,7 +5,7 @@ import { decodeChanges } from './feed.js';
 import { flag, known, ownKey, whole, word } from './options.js';
 import { Reader, lend, live, ours } from './reader.js';
 import { Snapshot } from './snapshot.js';
-import { memory } from './store.js';
+import { memory, open } from './store.js';
 
 /** Packs the records of `putMany`. */
 function packRecords(wire, records, what) {
@@ -31,6 +31,10 @@ export class Tree extends Reader {
 
   static memory(options) {
     return new Tree(ours, memory('tree', options));
+  }
+
+  static async open(place, options) {
+    return new Tree(ours, await open('tree', place, options));
   }
 
   put(key, value) {
@@ -138,6 +142,10 @@ export class Tree extends Reader {
 
   checkpoint() {
     live(this).run('checkpoint');
+  }
+
+  sync() {
+    live(this).run('sync');
   }
 
   compact() {

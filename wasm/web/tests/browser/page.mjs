@@ -1,6 +1,6 @@
 // The page's part: loading, the whole suite, and the suite's methods in a worker.
 import * as holt from '/pkg/web.js';
-import { equal, holtErrors, ok } from '../suite/check.mjs';
+import { equal, holtErrors, ok, rejected } from '../suite/check.mjs';
 import { all } from '../suite/all.mjs';
 import { report, run } from './harness.mjs';
 
@@ -27,6 +27,11 @@ function loading(test) {
     equal(one === two, true, 'one load for all');
     await one;
     equal(holt.Tree.memory().get('k'), undefined);
+  });
+
+  test('a store in files is opened in a worker', async () => {
+    const throwsHolt = holtErrors(holt.HoltError);
+    throwsHolt(await rejected(holt.Tree.open('store')), 'INVALID_ARGUMENT', 'worker');
   });
 
   test('no special headers are needed', () => {
