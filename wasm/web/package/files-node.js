@@ -1,14 +1,14 @@
 // The files of a store in Node: two in a directory, and one that says which process has them.
 import { randomUUID } from 'node:crypto';
 import {
-  closeSync, constants, fstatSync, fsyncSync, ftruncateSync, linkSync, mkdirSync, openSync, readFileSync, readSync,
+  closeSync, constants, existsSync, fstatSync, fsyncSync, ftruncateSync, linkSync, mkdirSync, openSync, readFileSync, readSync,
   renameSync, unlinkSync, writeFileSync, writeSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { wrongType } from './lib/errors.js';
-import { BLOBS_FILE, LOG_FILE, cannotOpen, locked } from './lib/files.js';
+import { BLOBS_FILE, LOG_FILE, cannotOpen, locked, noStore } from './lib/files.js';
 
 const LOCK_FILE = 'holt-web.lock';
 
@@ -119,12 +119,13 @@ function syncDirectory(directory) {
   }
 }
 
-/** The two files of the store in a directory, which is made if there is none. */
-export async function openPlace(place) {
+/** The two files of the store in a directory, which with `create` is made if there is none. */
+export async function openPlace(place, create) {
   if (typeof place !== 'string' && !(place instanceof URL)) {
     throw wrongType('the place of a store', 'the path of a directory', place);
   }
   const directory = resolve(place instanceof URL ? fileURLToPath(place) : place);
+  if (!create && !existsSync(join(directory, BLOBS_FILE))) throw noStore(directory);
   const files = [];
   let release = () => {};
   try {

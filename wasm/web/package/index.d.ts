@@ -67,6 +67,8 @@ export type HoltErrorCode =
   | 'BLOB_STORE_IO'
   | 'CORRUPT'
   | 'NOT_A_STORE'
+  /** There is no store at this place, and none is to be created. */
+  | 'NO_STORE'
   | 'UNSUPPORTED_FORMAT'
   | 'QUOTA_EXCEEDED'
   | 'UNKNOWN';
@@ -384,6 +386,14 @@ export interface FileOptions extends MemoryOptions {
    * page or process, and `sync()` makes it survive the rest.
    */
   sync?: boolean | undefined;
+  /** Whether a store is created if there is none; normally it is. */
+  create?: boolean | undefined;
+  /** Whether checkpoints start by themselves, from the log budget; normally they do. */
+  autoCheckpoint?: boolean | undefined;
+  /** Bytes of log that the next opening may have to replay; normally 256 MiB. */
+  logBudget?: number | undefined;
+  /** Milliseconds to wait for another process or worker to close the store; normally 5000. */
+  lockWait?: number | undefined;
 }
 
 /**
@@ -454,7 +464,7 @@ export class Tree {
   /**
    * The store in files, opened as one tree. It is closed, and open to others, when its last handle
    * is freed; nothing is lost if that never happens.
-   * @throws HoltError by rejection, with nothing changed: `LOCKED`, `NOT_A_STORE`, `CORRUPT`,
+   * @throws HoltError by rejection, with nothing changed: `LOCKED`, `NO_STORE`, `NOT_A_STORE`, `CORRUPT`,
    * `UNSUPPORTED_FORMAT`, `BLOB_STORE_IO`; `INVALID_ARGUMENT` outside a worker of a browser.
    */
   static open(place: StorePlace, options?: FileOptions): Promise<Tree>;

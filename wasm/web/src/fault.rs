@@ -31,6 +31,7 @@ pub fn code(error: &Error) -> &'static str {
         Error::BlobStoreIo(_) => "BLOB_STORE_IO",
         Error::Corrupt(_) => "CORRUPT",
         Error::NotAStore { .. } => "NOT_A_STORE",
+        Error::NoStore { .. } => "NO_STORE",
         Error::UnsupportedFormat { .. } => "UNSUPPORTED_FORMAT",
         Error::QuotaExceeded { .. } => "QUOTA_EXCEEDED",
         Error::InvalidArgument { .. } => "INVALID_ARGUMENT",

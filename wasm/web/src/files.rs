@@ -47,6 +47,16 @@ extern "C" {
     fn close(this: &FileHandle);
 }
 
+/// Bits of the flags of an opening.
+mod flag {
+    /// A write is durable before it returns.
+    pub const SYNC: u32 = 1;
+    /// No checkpoint starts by itself.
+    pub const KEEP_LOG: u32 = 2;
+    /// The store must be there.
+    pub const NO_CREATION: u32 = 4;
+}
+
 /// A file as the engine's devices see it.
 struct FileIo {
     file: FileHandle,
@@ -149,12 +159,13 @@ fn named(error: Error, name: &str) -> Error {
     }
 }
 
-/// The devices of the store in these files, which is created if both are blank.
+/// The devices of the store in these files, which is created if both are blank and there is a
+/// shape for it.
 fn devices(
     blobs: FileIo,
     log: FileIo,
     id: StoreId,
-    geometry: Geometry,
+    geometry: Option<Geometry>,
 ) -> Result<(Arc<dyn BlobStore>, Arc<dyn LogDevice>)> {
     let (blobs_name, log_name) = (blobs.name, log.name);
     let of_log = |error| named(error, log_name);
@@ -176,6 +187,9 @@ fn devices(
         }
         // The log first: a store whose superblock is durable is whole.
         (Opened::Blank(blobs), _) => {
+            let Some(geometry) = geometry else {
+                return Err(Error::NoStore { path: blobs_name.into() });
+            };
             let log = PositionedLog::create(log, id)?;
             Ok((Arc::new(PackedStore::create(blobs, geometry, id)?), Arc::new(log)))
         }
@@ -185,7 +199,7 @@ fn devices(
 #[wasm_bindgen]
 impl Engine {
     /// A handle of the store in two open files, created if both are blank; `id` is 16 random
-    /// bytes for that. The rest as in [`Engine::memory`].
+    /// bytes for that, `flags` are in [`flag`]. The rest as in [`Engine::memory`].
     ///
     /// # Errors
     /// The engine's error, as `{"code", "message"}` in a string; the files are closed then.
@@ -195,7 +209,8 @@ impl Engine {
         blobs: FileHandle,
         log: FileHandle,
         id: &[u8],
-        sync: bool,
+        flags: u32,
+        log_budget: Option<f64>,
         cache_bytes: Option<f64>,
         snapshot_bytes: Option<f64>,
         feed_retention: Option<f64>,
@@ -204,10 +219,17 @@ impl Engine {
         let blobs = FileIo { file: blobs, name: "blobs.dat" };
         let log = FileIo { file: log, name: "journal.wal" };
         let usual = Self::options(cache_bytes, snapshot_bytes, feed_retention);
-        let options = Options { sync, ..usual };
+        let options = Options {
+            sync: flags & flag::SYNC != 0,
+            auto_checkpoint: flags & flag::KEEP_LOG == 0,
+            log_budget: log_budget.map_or(usual.log_budget, |bytes| bytes as u64),
+            ..usual
+        };
         let invalid = Error::InvalidArgument { what: "identity", why: "must have 16 bytes" };
         let opened = id.try_into().map_err(|_| invalid).and_then(|id| {
-            let (blobs, log) = devices(blobs, log, id, Self::geometry(frame_bytes)?)?;
+            let geometry = Self::geometry(frame_bytes)?;
+            let geometry = (flags & flag::NO_CREATION == 0).then_some(geometry);
+            let (blobs, log) = devices(blobs, log, id, geometry)?;
             match named {
                 true => DB::open_with_devices(blobs, Some(log), options).map(Store::Database),
                 false => Tree::open_with_devices(blobs, Some(log), options).map(Store::Tree),

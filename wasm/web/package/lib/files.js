@@ -81,10 +81,33 @@ export function cannotOpen(what, error) {
   return new HoltError('BLOB_STORE_IO', `${what} cannot be opened (${error?.message ?? error})`, { cause: error });
 }
 
+/** The error of a place where no store is. */
+export function noStore(what) {
+  return new HoltError('NO_STORE', `there is no store in ${what}; create one, or correct the place`);
+}
+
+const LOCK_PAUSE = 20;
+
+/** The files of a place; waits a while for another to let go of them. */
+async function filesOf(place, { create, lockWait }) {
+  const end = performance.now() + lockWait;
+  for (;;) {
+    try {
+      return await home.openPlace(place, create);
+    } catch (error) {
+      const left = end - performance.now();
+      if (error.code !== 'LOCKED' || left <= 0) throw error;
+      await new Promise((resolve) => {
+        setTimeout(resolve, Math.min(LOCK_PAUSE, left));
+      });
+    }
+  }
+}
+
 /** A raw engine over the store at a place; `numbers` are those of its options. */
-export async function openFiles(named, place, sync, numbers) {
+export async function openFiles(named, place, settings) {
   glue();
-  const files = await home.openPlace(place);
+  const files = await filesOf(place, settings);
   try {
     // The module may have stopped meanwhile.
     glue();
@@ -95,7 +118,7 @@ export async function openFiles(named, place, sync, numbers) {
   const [blobs, log] = files.map((file) => new EngineFile(file));
   const id = crypto.getRandomValues(new Uint8Array(16));
   try {
-    return home.glue.Engine.open_files(named, blobs, log, id, sync, ...numbers);
+    return home.glue.Engine.open_files(named, blobs, log, id, settings.flags, ...settings.numbers);
   } catch (error) {
     throw openFailure(error);
   }

@@ -21,9 +21,25 @@ export function memory(what, options) {
   return new Wire(raw, what);
 }
 
+const FILE_OPTIONS = [...OPTIONS, 'sync', 'create', 'autoCheckpoint', 'logBudget', 'lockWait'];
+
+// As long as in other homes.
+const LOCK_WAIT = 5000;
+
+// Bits of the flags, as in `wasm/web/src/files.rs`.
+const SYNC = 1;
+const KEEP_LOG = 2;
+const NO_CREATION = 4;
+
 /** The wire of a store in files. */
 export async function open(what, place, options) {
-  const given = known(options, [...OPTIONS, 'sync'], 'open');
-  const [sync, bytes] = [flag(given.sync, 'sync'), bytesOf(given)];
-  return new Wire(await openFiles(what === 'database', place, sync, bytes), what);
+  const { sync, create = true, autoCheckpoint = true, logBudget, lockWait, ...rest } = known(options, FILE_OPTIONS, 'open');
+  const settings = {
+    create: flag(create, 'create'),
+    flags: (flag(sync, 'sync') ? SYNC : 0) | (flag(autoCheckpoint, 'autoCheckpoint') ? 0 : KEEP_LOG)
+      | (flag(create, 'create') ? 0 : NO_CREATION),
+    lockWait: whole(lockWait, 'lockWait', 0, 0x7fff_ffff, LOCK_WAIT),
+    numbers: [whole(logBudget, 'logBudget', 0, Number.MAX_SAFE_INTEGER, undefined), ...bytesOf(rest)],
+  };
+  return new Wire(await openFiles(what === 'database', place, settings), what);
 }

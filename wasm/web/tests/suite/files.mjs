@@ -4,6 +4,7 @@ import { equal, holtErrors, ok, rejected, throwsType } from './check.mjs';
 import { Model, bytes, withoutVersion } from './model.mjs';
 import { Random, anyKey, anyValue } from './random.mjs';
 
+const NOW = { lockWait: 0 };
 const SMALL = { frameBytes: 16_384, cacheBytes: 1 << 20 };
 
 function lasting(test, { Tree, Database, HoltError }, { fresh }) {
@@ -97,19 +98,47 @@ function lasting(test, { Tree, Database, HoltError }, { fresh }) {
   test('a store stays open as long as any of its handles, and is locked meanwhile', async () => {
     const place = await fresh();
     const database = await Database.open(place);
-    throwsHolt(await rejected(Database.open(place)), 'LOCKED', 'open already');
-    throwsHolt(await rejected(Tree.open(place)), 'LOCKED');
+    throwsHolt(await rejected(Database.open(place, NOW)), 'LOCKED', 'open already');
+    throwsHolt(await rejected(Tree.open(place, NOW)), 'LOCKED');
     const tree = database.createTree('t');
     database.free();
-    throwsHolt(await rejected(Database.open(place)), 'LOCKED', 'free its handles');
+    throwsHolt(await rejected(Database.open(place, NOW)), 'LOCKED', 'free its handles');
     tree.put('k', 'v');
     const snapshot = tree.snapshot();
     tree.free();
     equal(snapshot.get('k'), bytes('v'));
-    throwsHolt(await rejected(Database.open(place)), 'LOCKED');
-    snapshot.free();
-    const again = await Database.open(place);
-    equal(again.openTree('t').get('k'), bytes('v'));
+    throwsHolt(await rejected(Database.open(place, NOW)), 'LOCKED');
+    const start = performance.now();
+    throwsHolt(await rejected(Database.open(place, { lockWait: 100 })), 'LOCKED');
+    ok(performance.now() - start >= 90, 'it waits as long as it is told');
+    const later = Database.open(place);
+    setTimeout(() => snapshot.free(), 50);
+    const again = await later;
+    equal(again.openTree('t').get('k'), bytes('v'), 'who waits gets it');
+  });
+
+  test('checkpoints start by themselves, or do not', async () => {
+    const checkpoints = [];
+    for (const autoCheckpoint of [true, false]) {
+      const place = await fresh();
+      const tree = await Tree.open(place, { ...SMALL, logBudget: 1 << 20, autoCheckpoint });
+      for (let at = 0; at < 5000; at += 1) tree.put(`k${at % 100}`, new Uint8Array(1000).fill(at));
+      checkpoints.push(tree.stats().checkpoints);
+      tree.free();
+      const again = await Tree.open(place);
+      equal([again.get('k99'), again.stats().records], [new Uint8Array(1000).fill(4999), 100]);
+      again.free();
+    }
+    ok(checkpoints[0] > 0, 'they do');
+    equal(checkpoints[1], 0);
+  });
+
+  test('a store that is not there is not created if that is said', async () => {
+    const place = await fresh();
+    throwsHolt(await rejected(Tree.open(place, { create: false })), 'NO_STORE', 'place');
+    (await Tree.open(place)).free();
+    const tree = await Tree.open(place, { create: false });
+    tree.free();
   });
 }
 
@@ -151,7 +180,13 @@ function refused(test, { Tree, HoltError }, { fresh, bytes: read, put }) {
     const place = await fresh();
     throwsType(await rejected(Tree.open(place, { durable: true })), 'no option');
     throwsType(await rejected(Tree.open(place, 5)), 'options');
-    throwsType(await rejected(Tree.open(place, { sync: 1 })), 'sync');
+    for (const name of ['sync', 'create', 'autoCheckpoint']) {
+      throwsType(await rejected(Tree.open(place, { [name]: 1 })), name);
+    }
+    for (const name of ['logBudget', 'lockWait', 'cacheBytes']) {
+      throwsType(await rejected(Tree.open(place, { [name]: '1' })), name);
+      throwsHolt(await rejected(Tree.open(place, { [name]: -1 })), 'INVALID_ARGUMENT', name);
+    }
     throwsHolt(await rejected(Tree.open(place, { frameBytes: 5 })), 'INVALID_ARGUMENT', 'frame');
     const tree = await Tree.open(place);
     equal([tree.stats().records, tree.verify().clean], [0, true]);
