@@ -10,7 +10,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use holt_engine::db::TreeStats;
 use serde_json::{Value, json};
 
-use super::has::{BATCHES, NAMED_TREES, READS, SCANS, SNAPSHOTS, TXN, UPKEEP, VIEW, WRITES};
+use super::has::{
+    BATCHES, DURABILITY, NAMED_TREES, READS, SCANS, SNAPSHOTS, TXN, UPKEEP, VIEW, WRITES,
+};
 use super::web_lines::{entries, failure, outcome, pages_of, request};
 use super::{Home, not_here};
 use crate::model::{Entry, Outcome};
@@ -118,8 +120,9 @@ impl Home for WebHome {
     }
 
     fn supports(&self) -> Vec<Kind> {
-        let kinds = [READS, SCANS, WRITES, BATCHES, TXN, SNAPSHOTS, VIEW, NAMED_TREES, UPKEEP];
-        kinds.concat()
+        let reads = [READS, SCANS, SNAPSHOTS, VIEW].concat();
+        let writes = [WRITES, BATCHES, TXN, NAMED_TREES, UPKEEP, DURABILITY].concat();
+        [reads, writes].concat()
     }
 
     fn run(&mut self, op: &Op) -> Outcome {

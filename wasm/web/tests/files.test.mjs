@@ -1,11 +1,11 @@
 // Stores in files in Node: the suite, locks of processes that ended, writers that are killed.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 import * as holt from '../pkg/node.js';
 import { files } from './suite/files.mjs';
@@ -88,4 +88,21 @@ test('nothing acknowledged is lost when the writer is killed, and its lock is no
     assert.deepEqual(tree.verify().damage, []);
     tree.free();
   }
+});
+
+test('the driver opens a store in files again', () => {
+  const key = Buffer.from('k').toString('base64');
+  const lines = [
+    { op: 'createTree', name: 't' }, { op: 'put', tree: 't', key, value: key }, { op: 'sync' }, { op: 'reopen' },
+    { op: 'value', tree: 't', key }, { op: 'listTrees' }, { op: 'reset' },
+  ];
+  const driver = spawnSync(process.execPath, [fileURLToPath(new URL('driver.mjs', import.meta.url)), place(), '16384'], {
+    input: lines.map((line) => JSON.stringify(line)).join('\n'), encoding: 'utf8',
+  });
+  assert.equal(driver.status, 0, driver.stderr);
+  const results = driver.stdout.trimEnd().split('\n').map((line) => JSON.parse(line));
+  assert.deepEqual(results.slice(0, -1), [
+    { ok: true }, { ok: true }, { ok: true }, { ok: true }, { ok: true, value: key }, { ok: true, names: ['t'] },
+  ]);
+  assert.equal(results.at(-1).code, 'PROTOCOL');
 });

@@ -160,6 +160,18 @@ export async function store(): Promise<void> {
   tree.putMany([['k']]);
 }
 
+export async function files(place: FileSystemDirectoryHandle): Promise<void> {
+  using tree: Tree = await Tree.open('store', { sync: true, create: false, autoCheckpoint: false, logBudget: 5, lockWait: 0 });
+  using database: Database = await Database.open(place, { cacheBytes: 5, feedRetention: 5 });
+  await Tree.open(new URL('file:///store'));
+  tree.sync();
+  database.sync();
+  // @ts-expect-error: places are paths or handles
+  await Tree.open(5);
+  // @ts-expect-error: a store in memory is not synced by an option
+  Tree.memory({ sync: true });
+}
+
 export async function whole(): Promise<void> {
   using database: Database = Database.memory({ feedRetention: 5, frameBytes: 16_384 });
   const tree: Tree = database.createTree('t');
