@@ -1,9 +1,9 @@
 // Runs a script of operations on one store, for suites in other languages: in memory, or in the
 // files of a directory.
 //
-//   node wasm/web/tests/driver.mjs [DIRECTORY [FRAME_BYTES]] < script.jsonl > results.jsonl
+//   node wasm/web/tests/driver.mjs [DIRECTORY [OPTIONS]] < script.jsonl > results.jsonl
 //
-// The package must be built (`cargo run -p holt-xtask -- web`). Standard input is one JSON object
+// OPTIONS are those of `Database.open` as JSON. The package must be built (`cargo run -p holt-xtask -- web`). Standard input is one JSON object
 // a line; for each line, in order, one JSON object is written. Results are flushed when the input
 // pauses, so that a caller may also wait for each result before it sends the next operation.
 //
@@ -79,12 +79,11 @@ import { createInterface } from 'node:readline';
 import { Database, HoltError, init } from '../pkg/node.js';
 
 const MAIN = 'the tree without a name';
-const [directory, frameBytes] = process.argv.slice(2);
+const [directory, options = '{}'] = process.argv.slice(2);
 
-const open = async () => {
-  const options = frameBytes === undefined ? {} : { frameBytes: Number(frameBytes) };
-  return directory === undefined ? Database.memory(options) : Database.open(directory, options);
-};
+const open = async () => (
+  directory === undefined ? Database.memory() : Database.open(directory, JSON.parse(options))
+);
 
 class ProtocolError extends Error {}
 

@@ -96,7 +96,7 @@ test('the driver opens a store in files again', () => {
     { op: 'createTree', name: 't' }, { op: 'put', tree: 't', key, value: key }, { op: 'sync' }, { op: 'reopen' },
     { op: 'value', tree: 't', key }, { op: 'listTrees' }, { op: 'reset' },
   ];
-  const driver = spawnSync(process.execPath, [fileURLToPath(new URL('driver.mjs', import.meta.url)), place(), '16384'], {
+  const driver = spawnSync(process.execPath, [fileURLToPath(new URL('driver.mjs', import.meta.url)), place(), '{"frameBytes":16384}'], {
     input: lines.map((line) => JSON.stringify(line)).join('\n'), encoding: 'utf8',
   });
   assert.equal(driver.status, 0, driver.stderr);

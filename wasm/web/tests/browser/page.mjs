@@ -40,6 +40,37 @@ function loading(test) {
   });
 }
 
+/** Asks a worker with a store in files; `enough` says at which answer it is terminated. */
+function asked(message, enough) {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker('writer.mjs', { type: 'module' });
+    worker.onmessage = ({ data }) => {
+      if (!enough(data)) return;
+      worker.terminate();
+      resolve(data);
+    };
+    worker.onerror = (event) => {
+      event.preventDefault();
+      reject(new Error(event.message));
+    };
+    worker.postMessage(message);
+  });
+}
+
+function lasting(test) {
+  test('nothing acknowledged is lost when the worker is terminated', async () => {
+    const place = `terminated/${performance.timeOrigin}`;
+    let first = 0;
+    for (const count of [50, 700, 300]) {
+      const last = await asked({ place, first }, (at) => at >= first + count);
+      const { records, missing, clean } = await asked({ place, last }, () => true);
+      equal([missing, clean], [[], true], `after ${last}`);
+      ok(records > last, 'all that was told is there');
+      first = records;
+    }
+  });
+}
+
 function inWorker() {
   return new Promise((resolve) => {
     const worker = new Worker('worker.mjs', { type: 'module' });
@@ -51,6 +82,7 @@ function inWorker() {
 const counts = [
   await run('page', loading),
   await run('page', (test) => all(test, holt)),
+  await run('page', lasting),
   await inWorker(),
 ];
 const sum = (name) => counts.reduce((total, count) => total + count[name], 0);
