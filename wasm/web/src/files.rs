@@ -161,6 +161,7 @@ fn named(error: Error, name: &str) -> Error {
 
 /// The devices of the store in these files, which is created if both are blank and there is a
 /// shape for it.
+#[allow(clippy::arc_with_non_send_sync, reason = "the engine shares devices; here is one thread")]
 fn devices(
     blobs: FileIo,
     log: FileIo,

@@ -12,7 +12,7 @@ import * as holt from '../pkg/node.js';
 import { home } from '../pkg/lib/home.js';
 
 const folder = (path) => fileURLToPath(new URL(path, import.meta.url));
-const types = ['index', 'figures'].map((name) => readFileSync(folder(`../pkg/${name}.d.ts`), 'utf8')).join('\n');
+const types = ['index', 'database', 'figures'].map((name) => readFileSync(folder(`../pkg/${name}.d.ts`), 'utf8')).join('\n');
 
 /** The member names that a class or interface of `index.d.ts` declares. */
 function declared(name) {
@@ -119,7 +119,7 @@ test('npm would publish the package whole and nothing else', () => {
     'options', 'page', 'reader', 'scan', 'snapshot', 'store', 'tree', 'wire',
   ];
   assert.deepEqual(files, [
-    'README.md', 'figures.d.ts', 'index.d.ts', ...lib.map((name) => `lib/${name}.js`), 'files-node.js', 'files-web.js', 'node.js', 'node/holt_web.js',
+    'README.md', 'database.d.ts', 'figures.d.ts', 'index.d.ts', ...lib.map((name) => `lib/${name}.js`), 'files-node.js', 'files-web.js', 'node.js', 'node/holt_web.js',
     'node/holt_web_bg.wasm', 'node/package.json', 'package.json', 'web.js', 'web/holt_web.js',
     'web/holt_web_bg.wasm',
   ].sort());
