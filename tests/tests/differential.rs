@@ -259,8 +259,7 @@ fn component_in_the_sandbox() {
 
 #[test]
 fn web_package_in_node() {
-    if std::env::var("HOLT_SKIP_WEB").is_ok_and(|set| set == "1") {
-        println!("web in Node: left out, HOLT_SKIP_WEB=1");
+    if skips_web() {
         return;
     }
     let suite = Suite {
@@ -271,4 +270,27 @@ fn web_package_in_node() {
         cannot: IN_MEMORY,
     };
     suite.run(Box::new(|| boxed(WebHome::new())));
+}
+
+#[test]
+fn web_package_in_node_on_files() {
+    if skips_web() {
+        return;
+    }
+    let suite = Suite {
+        label: "web in Node on files, 16 KiB frames",
+        home: "web",
+        test: "web_package_in_node_on_files",
+        never: &[NO_DEVICES],
+        cannot: &[],
+    };
+    suite.run(Box::new(|| boxed(WebHome::files(FileSettings::TIGHT))));
+}
+
+fn skips_web() -> bool {
+    let skips = std::env::var("HOLT_SKIP_WEB").is_ok_and(|set| set == "1");
+    if skips {
+        println!("web in Node: left out, HOLT_SKIP_WEB=1");
+    }
+    skips
 }

@@ -126,7 +126,7 @@ pub(super) trait ImageTarget {
 }
 
 /// Takes an image in and keeps nothing.
-struct Nowhere;
+pub(super) struct Nowhere;
 
 impl ImageTarget for Nowhere {
     fn tree(&mut self, _name: &str) -> Result<()> {

@@ -8,7 +8,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::{self, Vec};
 
-use super::image::{ImageReader, ImageSummary, ImageWriter};
+use super::image::{ImageReader, ImageSummary, ImageWriter, Nowhere};
 use super::multi::DB;
 use super::multi_image::{Installation, UNNAMED, finish, give_up, prepare};
 use super::scan::{RangeEntry, RangeIter};
@@ -212,6 +212,50 @@ impl Drop for ImageInstall {
         if self.open {
             // A failure shows on the next write.
             let _ = self.give_up();
+        }
+    }
+}
+
+/// An image that is checked part by part and kept nowhere: form, checksums, order, counts. See
+/// [`CheckpointImage::validate`](super::CheckpointImage::validate).
+///
+/// ```
+/// let image = holt_engine::db::DB::memory()?.export_checkpoint()?;
+/// let mut check = holt_engine::db::ImageCheck::default();
+/// for part in image.as_bytes().chunks(7) {
+///     check.write(part)?;
+/// }
+/// assert_eq!(check.finish()?, image.validate()?);
+/// # Ok::<(), holt_engine::error::Error>(())
+/// ```
+#[derive(Default)]
+pub struct ImageCheck {
+    reader: ImageReader,
+    failed: Option<Error>,
+}
+
+impl ImageCheck {
+    /// Checks the next bytes. After an error every further call gives it again.
+    ///
+    /// # Errors
+    /// `InvalidImage`; `UnsupportedFormat` for an image of a later version.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        let taken = self.reader.take(bytes, &mut Nowhere);
+        self.failed = taken.as_ref().err().cloned();
+        taken
+    }
+
+    /// Checks that the image is whole, and says what it holds.
+    ///
+    /// # Errors
+    /// `InvalidImage`, and what [`ImageCheck::write`] failed with.
+    pub fn finish(self) -> Result<ImageSummary> {
+        match self.failed {
+            Some(error) => Err(error),
+            None => self.reader.end(),
         }
     }
 }

@@ -65,7 +65,7 @@ pub use batch::{AtomicBatch, DBAtomicBatch};
 pub use feed::{Change, ChangeEvent, ChangePage};
 pub use figures::{Figure, FigureKind, FigureValue};
 pub use image::{CheckpointImage, ImageSummary};
-pub use image_parts::{ImageExport, ImageInstall};
+pub use image_parts::{ImageCheck, ImageExport, ImageInstall};
 pub use journal::{
     JOURNAL_DIGEST_BYTES, JournalAnchor, JournalEnvelope, JournalEnvelopeError,
     JournalEnvelopePage, JournalState,

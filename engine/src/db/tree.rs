@@ -403,6 +403,20 @@ impl Tree {
         super::stats::collect(&self.shared.core.read(), self.tree)
     }
 
+    /// The number by which the change feed of a database names the tree. No other tree of the
+    /// store ever gets it.
+    ///
+    /// ```
+    /// let db = holt_engine::db::DB::memory()?;
+    /// let (a, b) = (db.create_tree("a")?, db.create_tree("b")?);
+    /// assert_eq!(db.open_tree("a")?.id(), a.id());
+    /// assert_ne!(a.id(), b.id());
+    /// # Ok::<(), holt_engine::error::Error>(())
+    /// ```
+    pub fn id(&self) -> TreeId {
+        self.tree
+    }
+
     /// The settings the tree was opened with.
     ///
     /// ```

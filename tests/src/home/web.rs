@@ -3,30 +3,55 @@
 //! Owns: the process. Never does: build the package. A missing Node or package is an error that
 //! says what to do.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use holt_engine::db::TreeStats;
 use serde_json::{Value, json};
 
-use super::has::{BATCHES, NAMED_TREES, READS, SCANS, SNAPSHOTS, TXN, UPKEEP, VIEW, WRITES};
+use super::has::{
+    BATCHES, DURABILITY, NAMED_TREES, READS, SCANS, SNAPSHOTS, TXN, UPKEEP, VIEW, WRITES,
+};
 use super::web_lines::{entries, failure, outcome, pages_of, request};
-use super::{Home, not_here};
+use super::{FileSettings, Home, not_here};
 use crate::model::{Entry, Outcome};
 use crate::script::{Kind, Op};
 use crate::source::root;
 
-/// A database in memory in a Node process. It cannot be closed and opened.
+/// A database in a Node process: in memory, where it cannot be closed and opened, or in files.
 pub struct WebHome {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
+    /// Where the files are; removed with the home.
+    made: Option<tempfile::TempDir>,
 }
 
 impl WebHome {
-    /// Starts Node.
+    /// Starts Node with a store in memory.
     pub fn new() -> Result<Self, String> {
+        Self::started(&[])
+    }
+
+    /// Starts Node with a store in the files of an empty directory.
+    pub fn files(settings: FileSettings) -> Result<Self, String> {
+        let folder =
+            crate::settings::scratch().map_err(|error| format!("no directory: {error}"))?;
+        let options = json!({
+            "frameBytes": settings.frame_bytes,
+            "cacheBytes": settings.cache_bytes,
+            "logBudget": settings.log_budget,
+            "sync": settings.sync,
+        });
+        let arguments = [folder.path().as_os_str().to_owned(), options.to_string().into()];
+        let mut home = Self::started(&arguments)?;
+        home.made = Some(folder);
+        Ok(home)
+    }
+
+    fn started(arguments: &[OsString]) -> Result<Self, String> {
         let driver = root().join("wasm/web/tests/driver.mjs");
         let package = root().join("wasm/web/pkg/node.js");
         for (path, advice) in [(&driver, "restore it"), (&package, "run `cargo xtask test`")] {
@@ -34,19 +59,20 @@ impl WebHome {
                 return Err(format!("{} is missing; {advice}", path.display()));
             }
         }
-        Self::start(Path::new("node"), &driver)
+        Self::start(Path::new("node"), &driver, arguments)
     }
 
-    fn start(node: &Path, driver: &PathBuf) -> Result<Self, String> {
+    fn start(node: &Path, driver: &Path, arguments: &[OsString]) -> Result<Self, String> {
         let mut child = Command::new(node)
             .arg(driver)
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|error| format!("node does not start ({error}); install Node 18 or later"))?;
         let input = child.stdin.take().ok_or("no pipe to node")?;
         let output = BufReader::new(child.stdout.take().ok_or("no pipe from node")?);
-        Ok(Self { child, input, output })
+        Ok(Self { child, input, output, made: None })
     }
 
     fn ask(&mut self, request: &Value) -> Result<Value, String> {
@@ -114,12 +140,18 @@ impl Drop for WebHome {
 
 impl Home for WebHome {
     fn name(&self) -> &str {
-        "web in Node"
+        match self.made {
+            None => "web in Node",
+            Some(_) => "web in Node on files",
+        }
     }
 
     fn supports(&self) -> Vec<Kind> {
-        let kinds = [READS, SCANS, WRITES, BATCHES, TXN, SNAPSHOTS, VIEW, NAMED_TREES, UPKEEP];
-        kinds.concat()
+        let reads = [READS, SCANS, SNAPSHOTS, VIEW].concat();
+        let writes = [WRITES, BATCHES, TXN, NAMED_TREES, UPKEEP, DURABILITY].concat();
+        let mut kinds = [reads, writes].concat();
+        kinds.extend(self.made.is_some().then_some(Kind::Reopen));
+        kinds
     }
 
     fn run(&mut self, op: &Op) -> Outcome {
@@ -127,7 +159,14 @@ impl Home for WebHome {
     }
 
     fn reopen(&mut self) -> Result<(), String> {
-        Err("a store in memory ends with its handles".into())
+        if self.made.is_none() {
+            return Err("a store in memory ends with its handles".into());
+        }
+        let answer = self.ask(&json!({ "op": "reopen" }))?;
+        if answer["ok"] != true {
+            return Err(format!("reopening failed: {}", failure(&answer)));
+        }
+        Ok(())
     }
 
     fn stats(&mut self) -> Option<TreeStats> {

@@ -65,10 +65,11 @@ pub(super) fn request(op: &Op) -> Option<Value> {
         Op::Checkpoint => json!({ "op": "checkpoint" }),
         Op::Compact => json!({ "op": "compact" }),
         Op::Maintain { budget } => json!({ "op": "maintain", "pages": budget }),
+        Op::Sync => json!({ "op": "sync" }),
         Op::Gc => json!({ "op": "gc" }),
         Op::Vacuum => json!({ "op": "vacuum" }),
         Op::Verify => json!({ "op": "verify" }),
-        Op::GetWith { .. } | Op::GetInto { .. } | Op::Sync | Op::Reopen => return None,
+        Op::GetWith { .. } | Op::GetInto { .. } | Op::Reopen => return None,
         write => write_request(write)?,
     })
 }

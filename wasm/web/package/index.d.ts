@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" />
-import type { DatabaseStats, TreeStats, VacuumStats, VerifyReport } from './figures.js';
+import type { TreeStats, VacuumStats, VerifyReport } from './figures.js';
 
+export * from './database.js';
 export type * from './figures.js';
 
 /** A key or a value: bytes, or a string that stands for its UTF-8 bytes. */
@@ -40,9 +41,17 @@ export type HoltErrorCode =
   | 'GC_REQUIRES_STANDALONE_TREE'
   /** The key or prefix does not start with the snapshot's `scope`. */
   | 'OUTSIDE_VIEW_SCOPE'
-  /** The snapshot outgrew `snapshotBytes`, or the change feed no longer reaches back so far. */
+  /** The snapshot (or the image) outgrew `snapshotBytes`, or the change feed no longer reaches back so far. */
   | 'EXPIRED'
   | 'SNAPSHOT_EPOCH_EXHAUSTED'
+  /** The bytes are no checkpoint image, or a damaged one, or not all of it; nothing changed. */
+  | 'INVALID_IMAGE'
+  /** The anchor is not the journal's: another writer was first, or it is of another journal. */
+  | 'JOURNAL_ANCHOR_MISMATCH'
+  /** The envelopes asked for are part of a checkpoint and no longer kept. */
+  | 'JOURNAL_POSITION_EXPIRED'
+  /** The database keeps no journal, or it keeps one and the call would go round it. */
+  | 'JOURNAL_STREAM_UNAVAILABLE'
   /** The tree was freed. */
   | 'TREE_FREED'
   /** The snapshot was freed. */
@@ -59,6 +68,8 @@ export type HoltErrorCode =
   | 'BLOB_STORE_IO'
   | 'CORRUPT'
   | 'NOT_A_STORE'
+  /** There is no store at this place, and none is to be created. */
+  | 'NO_STORE'
   | 'UNSUPPORTED_FORMAT'
   | 'QUOTA_EXCEEDED'
   | 'UNKNOWN';
@@ -104,6 +115,16 @@ export interface Limits {
   readonly treeNameBytes: number;
   /** Trees of one database, a few of its own included. */
   readonly trees: number;
+  /** Bytes of one chunk of an image on its way out. */
+  readonly imageChunkBytes: number;
+  /** Bytes of the digest of a journal anchor: exactly these. */
+  readonly journalDigestBytes: number;
+  /** Bytes of the payload of one journal envelope. */
+  readonly journalRecordBytes: number;
+  /** Envelopes of one page of the journal. */
+  readonly journalPageEnvelopes: number;
+  /** Bytes of a frame. */
+  readonly frameBytes: number;
 }
 
 export interface BuildInfo {
@@ -326,12 +347,22 @@ export interface Change {
 }
 
 /** A part of the change feed. */
-export interface ChangePage {
-  changes: Change[];
+export interface ChangePage<C = Change> {
+  changes: C[];
   /** Pass it to `changesSince` to go on. */
   next: bigint;
   /** Whether there are more changes now. */
   more: boolean;
+}
+
+/** What happened to a tree of a database: the same with `Tree.id` of the tree. */
+export type DatabaseChangeEvent = ChangeEvent & { tree: number };
+
+/** One commit in a database: a call, or a batch. */
+export interface DatabaseChange {
+  lsn: bigint;
+  /** In the order in which they were applied. */
+  events: DatabaseChangeEvent[];
 }
 
 /** Settings of a store in memory, in bytes. */
@@ -342,7 +373,38 @@ export interface MemoryOptions {
   snapshotBytes?: number | undefined;
   /** Bytes of changes kept for `changesSince`; normally 0, which is no change feed. */
   feedRetention?: number | undefined;
+  /**
+   * Bytes of a frame, the unit in which records are placed and repacked: a multiple of 4096 from
+   * 16384 to `limits.frameBytes`, which is normal.
+   */
+  frameBytes?: number | undefined;
 }
+
+/** Settings of a store in files. `frameBytes` is that of a store that is created. */
+export interface FileOptions extends MemoryOptions {
+  /**
+   * Whether a write survives loss of power before it returns; normally it survives the end of the
+   * page or process, and `sync()` makes it survive the rest.
+   */
+  sync?: boolean | undefined;
+  /** Whether a store is created if there is none; normally it is. */
+  create?: boolean | undefined;
+  /** Whether checkpoints start by themselves, from the log budget; normally they do. */
+  autoCheckpoint?: boolean | undefined;
+  /** Bytes of log that the next opening may have to replay; normally 256 MiB. */
+  logBudget?: number | undefined;
+  /** Milliseconds to wait for another process or worker to close the store; normally 5000. */
+  lockWait?: number | undefined;
+}
+
+/**
+ * Where a store in files is, which is created if there is none. In Node a directory: a path or a
+ * `file:` URL. In a browser, in a dedicated worker only, a directory of the origin's private file
+ * system (OPFS): a path, or a handle. One process or worker has it at a time, until the last handle
+ * of the store is freed. A Node process is kept out by other Node processes only: native programs
+ * lock in a way that Node cannot, so do not open one store from both at the same time.
+ */
+export type StorePlace = string | URL | FileSystemDirectoryHandle;
 
 /** What trees and snapshots have in common: reading. */
 export interface Reader {
@@ -399,6 +461,14 @@ export class Tree {
 
   /** A new empty tree in memory. It lives until `free`, or until it is collected. */
   static memory(options?: MemoryOptions): Tree;
+
+  /**
+   * The store in files, opened as one tree. It is closed, and open to others, when its last handle
+   * is freed; nothing is lost if that never happens.
+   * @throws HoltError by rejection, with nothing changed: `LOCKED`, `NO_STORE`, `NOT_A_STORE`, `CORRUPT`,
+   * `UNSUPPORTED_FORMAT`, `BLOB_STORE_IO`; `INVALID_ARGUMENT` outside a worker of a browser.
+   */
+  static open(place: StorePlace, options?: FileOptions): Promise<Tree>;
 
   /** Writes a record, replacing any under the same key. Both are copied. */
   put(key: Bytes, value: Bytes): void;
@@ -479,8 +549,17 @@ export class Tree {
   /** Every commit so far has a position below this one. */
   lastLsn(): bigint;
 
+  /**
+   * The number by which the change feed of its database names the tree; no other tree of the
+   * database ever gets it.
+   */
+  readonly id: number;
+
   /** Publishes everything written so far to the store under the cache. */
   checkpoint(): void;
+
+  /** Makes everything written so far survive loss of power; of a store in memory it does nothing. */
+  sync(): void;
 
   /** Repacks thin pages and frames. */
   compact(): void;
@@ -523,77 +602,3 @@ export class Snapshot {
   readonly [Symbol.toStringTag]: 'Snapshot';
 }
 export interface Snapshot extends Reader {}
-
-/**
- * A store of named trees. Its trees and their snapshots are handles of their own, which outlive
- * that of the database.
- */
-export class Database {
-  private constructor();
-
-  /** A new store in memory without trees. It lives as long as any of its handles. */
-  static memory(options?: MemoryOptions): Database;
-
-  /**
-   * A new tree.
-   * @throws HoltError `TREE_EXISTS`, `INVALID_TREE_NAME`, `QUOTA_EXCEEDED` for too many trees.
-   */
-  createTree(name: string): Tree;
-
-  /**
-   * A handle of a tree.
-   * @throws HoltError `TREE_NOT_FOUND`.
-   */
-  openTree(name: string): Tree;
-
-  /** A handle of a tree, which is created if there is none of the name. */
-  openOrCreateTree(name: string): Tree;
-
-  /** The names of all trees, ordered by their UTF-8 bytes. */
-  listTrees(): string[];
-
-  /**
-   * Drops a tree with all its records; its handles throw `TREE_DROPPED`, its snapshots live on.
-   * @throws HoltError `TREE_NOT_FOUND`.
-   */
-  dropTree(name: string): void;
-
-  /**
-   * Applies operations on several trees in order, all of them or none; see `Tree.atomic`.
-   * @returns whether the batch was applied: `false` if a guard failed.
-   */
-  atomic(fill: ((batch: DatabaseBatch) => void) | readonly DatabaseBatchOp[]): boolean;
-
-  /**
-   * The same, with an error for a failed guard.
-   * @throws HoltError `GUARD_FAILED`.
-   */
-  txn(fill: ((batch: DatabaseBatch) => void) | readonly DatabaseBatchOp[]): void;
-
-  /** Publishes everything written so far to the store under the cache. */
-  checkpoint(): void;
-
-  /** Repacks thin pages and frames of all trees. */
-  compact(): void;
-
-  /** Does up to `pages` (64) pages of upkeep; `true` if there is more to do. */
-  maintain(pages?: number): boolean;
-
-  /** Removes what nothing leads to; returns how many frames and long values that were. */
-  gc(): number;
-
-  /** Gives back as much space as it can: collects, repacks, publishes. */
-  vacuum(): VacuumStats;
-
-  /** Checks everything, the list of trees included. */
-  verify(): VerifyReport;
-
-  /** Figures; cheap. */
-  stats(): DatabaseStats;
-
-  /** Gives up the handle; its trees and snapshots live on. Later calls throw, this one does not. */
-  free(): void;
-  [Symbol.dispose](): void;
-
-  readonly [Symbol.toStringTag]: 'Database';
-}

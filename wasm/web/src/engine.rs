@@ -6,15 +6,18 @@
 
 use std::sync::Arc;
 
-use holt_engine::db::{DB, Options, Snapshot, Tree};
+use holt_engine::db::{DB, DBView, ImageCheck, ImageExport, ImageInstall, Options, Tree, View};
 use holt_engine::device::MemoryBlobStore;
 use holt_engine::error::{Error, Result};
 use holt_engine::geometry::Geometry;
-use holt_engine::limits::{MAX_BATCH_OPS, MAX_RECORD_BYTES, MAX_TREE_NAME_BYTES, MAX_TREES};
+use holt_engine::limits::{
+    MAX_BATCH_OPS, MAX_JOURNAL_RECORD_BYTES, MAX_RECORD_BYTES, MAX_TREE_NAME_BYTES, MAX_TREES,
+};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 use crate::fault;
+use crate::journal::ENVELOPE_HEADER_BYTES;
 use crate::pack::{NAME_HEADER_BYTES, OP_HEADER_BYTES};
 
 /// What the status number of a call means.
@@ -31,10 +34,12 @@ pub mod status {
 pub(crate) const KEEP_BYTES: usize = 256 * 1024;
 /// The input buffer of a new engine.
 pub(crate) const FIRST_BYTES: usize = 4 * 1024;
-/// Largest input: a batch at its limit with the names of its trees, packed.
+/// Largest input: a batch at its limit with the names of its trees and an envelope, packed.
 pub(crate) const MAX_INPUT_BYTES: usize = MAX_RECORD_BYTES
     + MAX_BATCH_OPS * OP_HEADER_BYTES
-    + MAX_TREES * (MAX_TREE_NAME_BYTES + NAME_HEADER_BYTES);
+    + MAX_TREES * (MAX_TREE_NAME_BYTES + NAME_HEADER_BYTES)
+    + MAX_JOURNAL_RECORD_BYTES
+    + ENVELOPE_HEADER_BYTES;
 /// What snapshots may keep unless it is said: less than the memory a module can have, so that the
 /// oldest snapshot expires before the module runs out of it.
 const SNAPSHOT_BYTES: u64 = 1 << 30;
@@ -48,14 +53,19 @@ pub(crate) const OUTPUT_BYTES: usize = 1;
 pub(crate) const VERSION: usize = 2;
 /// Entries of a page, or any other count.
 pub(crate) const ENTRIES: usize = 3;
-/// Length of the page token plus one, 0 at the end of a scan; or of the key that was found.
+/// Length of the page token plus one, 0 at the end of a scan; or of the key that was found; or
+/// the trees of an image.
 pub(crate) const EXTRA: usize = 4;
 
 /// What an engine stands for.
 pub(crate) enum Store {
     Tree(Tree),
-    Snapshot(Snapshot),
+    Snapshot(View),
     Database(DB),
+    DatabaseSnapshot(DBView),
+    Export(Box<ImageExport>),
+    Install(Box<ImageInstall>),
+    Check(Box<ImageCheck>),
 }
 
 /// A handle of a store in memory, driven through buffers. Private to the npm package.
@@ -71,7 +81,7 @@ pub struct Engine {
 #[wasm_bindgen]
 impl Engine {
     /// A handle of a new store in memory: of a database with named trees, or of one tree. Each
-    /// number is one of [`Options`], absent for the usual value.
+    /// number is one of [`Options`], the last the size of a frame, absent for the usual value.
     ///
     /// # Errors
     /// The engine's error, as `{"code", "message"}` in a string.
@@ -80,21 +90,16 @@ impl Engine {
         cache_bytes: Option<f64>,
         snapshot_bytes: Option<f64>,
         feed_retention: Option<f64>,
+        frame_bytes: Option<f64>,
     ) -> Result<Engine, JsValue> {
-        let usual = Options::default();
-        // JavaScript passes whole numbers from 0 to 2^53; anything else saturates.
-        let options = Options {
-            cache_bytes: cache_bytes.map_or(usual.cache_bytes, |bytes| bytes as u64),
-            snapshot_bytes: snapshot_bytes.map_or(SNAPSHOT_BYTES, |bytes| bytes as u64),
-            feed_retention: feed_retention.map_or(usual.feed_retention, |bytes| bytes as u64),
-            ..usual
-        };
-        let blobs = Arc::new(MemoryBlobStore::new(Geometry::default(), [0; 16]));
-        let store = match named {
-            true => DB::open_with_devices(blobs, None, options).map(Store::Database),
-            false => Tree::open_with_devices(blobs, None, options).map(Store::Tree),
-        };
-        Self::over(store)
+        let options = Self::options(cache_bytes, snapshot_bytes, feed_retention);
+        Self::over(Self::geometry(frame_bytes).and_then(|geometry| {
+            let blobs = Arc::new(MemoryBlobStore::new(geometry, [0; 16]));
+            match named {
+                true => DB::open_with_devices(blobs, None, options).map(Store::Database),
+                false => Tree::open_with_devices(blobs, None, options).map(Store::Tree),
+            }
+        }))
     }
 
     /// Makes room for `bytes` of input; the address to write to, 0 if that is over the limit.
@@ -166,6 +171,27 @@ pub(crate) const WRONG_HANDLE: Error =
     Error::InvalidArgument { what: "handle", why: "of another kind than the call is for" };
 
 impl Engine {
+    /// Options as JavaScript passes them.
+    pub(crate) fn options(
+        cache_bytes: Option<f64>,
+        snapshot_bytes: Option<f64>,
+        feed_retention: Option<f64>,
+    ) -> Options {
+        let usual = Options::default();
+        // JavaScript passes whole numbers from 0 to 2^53; anything else saturates.
+        Options {
+            cache_bytes: cache_bytes.map_or(usual.cache_bytes, |bytes| bytes as u64),
+            snapshot_bytes: snapshot_bytes.map_or(SNAPSHOT_BYTES, |bytes| bytes as u64),
+            feed_retention: feed_retention.map_or(usual.feed_retention, |bytes| bytes as u64),
+            ..usual
+        }
+    }
+
+    /// The shape of a store that is created.
+    pub(crate) fn geometry(frame_bytes: Option<f64>) -> Result<Geometry> {
+        frame_bytes.map_or(Ok(Geometry::default()), |bytes| Geometry::new(bytes as u32))
+    }
+
     /// A handle of what was opened; its error crosses as a string.
     pub(crate) fn over(store: Result<Store>) -> Result<Engine, JsValue> {
         let store = store.map_err(|error| JsValue::from(fault::to_json(&error)))?;

@@ -31,9 +31,15 @@ pub fn code(error: &Error) -> &'static str {
         Error::BlobStoreIo(_) => "BLOB_STORE_IO",
         Error::Corrupt(_) => "CORRUPT",
         Error::NotAStore { .. } => "NOT_A_STORE",
+        Error::NoStore { .. } => "NO_STORE",
         Error::UnsupportedFormat { .. } => "UNSUPPORTED_FORMAT",
         Error::QuotaExceeded { .. } => "QUOTA_EXCEEDED",
         Error::InvalidArgument { .. } => "INVALID_ARGUMENT",
+        Error::InvalidImage { .. } => "INVALID_IMAGE",
+        Error::JournalAnchorMismatch { .. } => "JOURNAL_ANCHOR_MISMATCH",
+        Error::JournalPositionExpired { .. } => "JOURNAL_POSITION_EXPIRED",
+        Error::JournalStreamUnavailable { .. } => "JOURNAL_STREAM_UNAVAILABLE",
+        Error::InvalidJournalScanLimit { .. } => "INVALID_ARGUMENT",
         _ => "UNKNOWN",
     }
 }

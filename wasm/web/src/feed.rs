@@ -1,8 +1,8 @@
 //! The packed form of a part of the change feed.
 //!
 //! For each change, little-endian and without padding: its position (u64) and how many events it
-//! has (u32); then for each event its kind (u8), two lengths (u32 each) and a version (u64, 0 if
-//! it has none), and the bytes of the two lengths. The kinds are in [`kind`]; the two pieces are
+//! has (u32); then for each event its kind (u8), its tree and two lengths (u32 each) and a version
+//! (u64, 0 if it has none), and the bytes of the two lengths. The kinds are in [`kind`]; the two pieces are
 //! key and value, key and nothing, source and destination, prefix and nothing, nothing.
 
 use holt_engine::db::{Change, ChangeEvent};
@@ -42,6 +42,7 @@ pub fn changes(changes: &[Change], out: &mut Vec<u8>) -> Result<(), Error> {
                 }
             };
             out.push(kind);
+            out.extend_from_slice(&event.tree().to_le_bytes());
             out.extend_from_slice(&(first.len() as u32).to_le_bytes());
             out.extend_from_slice(&(second.len() as u32).to_le_bytes());
             out.extend_from_slice(&version.to_le_bytes());
@@ -65,15 +66,15 @@ mod tests {
             value: b"vw".to_vec(),
             version: RecordVersion::from_raw(258),
         };
-        let gone = ChangeEvent::DeletePrefix { tree: 0, prefix: b"p/".to_vec() };
+        let gone = ChangeEvent::DeletePrefix { tree: 9, prefix: b"p/".to_vec() };
         let mut out = Vec::new();
         changes(&[Change { lsn: 7, events: vec![put, gone] }], &mut out).expect("known events");
         let expected = [
             &7_u64.to_le_bytes()[..],
             &[2, 0, 0, 0],
-            &[0, 1, 0, 0, 0, 2, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0],
+            &[0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0],
             b"kvw",
-            &[3, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            &[3, 9, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
             b"p/",
         ];
         assert_eq!(out, expected.concat());

@@ -1,5 +1,5 @@
 //! The engine behind the JavaScript package: one exported class, [`Engine`], that
-//! holds a tree, a snapshot or a database.
+//! holds a tree, a snapshot, a database or an image on its way.
 //!
 //! Owns: the calls that cross between JavaScript and wasm and the bytes they carry.
 //! Never does: checks of JavaScript types, iteration, defaults. Those are in `package/lib`, the
@@ -19,6 +19,10 @@ mod database;
 mod engine;
 mod fault;
 mod feed;
+#[cfg(target_family = "wasm")]
+mod files;
+mod images;
+mod journal;
 mod json;
 mod pack;
 mod read;

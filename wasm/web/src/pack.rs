@@ -8,7 +8,8 @@
 //! A batch: for each operation its kind (u8, see [`kind`]), the number of its tree (u16, 0 for a
 //! batch of one tree), two lengths (u32 each) and a version (u64, 0 if the kind has none),
 //! little-endian, then the bytes of the two lengths: key and value, source and destination, or
-//! a prefix. Names of trees: for each its length (u32) and its bytes.
+//! a prefix. Names of trees: for each its length (u32) and its bytes; parts of trees: for each its
+//! name and its prefix, both in that form.
 
 use holt_engine::db::{AtomicBatch, DBAtomicBatch, KeyRangeEntry, RangeEntry};
 use holt_engine::error::Error;
@@ -195,9 +196,29 @@ pub fn names(mut bytes: &[u8]) -> Result<Vec<&str>, Error> {
     Ok(names)
 }
 
-fn name(bytes: &[u8]) -> Option<(&str, &[u8])> {
+/// Reads packed parts of trees: names and prefixes.
+///
+/// # Errors
+/// `InvalidArgument` if the bytes are not names and prefixes, or too many.
+pub fn scopes(mut bytes: &[u8]) -> Result<Vec<(&str, &[u8])>, Error> {
+    let mut scopes = Vec::new();
+    while !bytes.is_empty() {
+        let scope = name(bytes).and_then(|(name, rest)| Some((name, framed(rest)?)));
+        let (name, (prefix, rest)) =
+            scope.filter(|_| scopes.len() < MAX_TREES).ok_or(NOT_PACKED)?;
+        scopes.push((name, prefix));
+        bytes = rest;
+    }
+    Ok(scopes)
+}
+
+fn framed(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (len, rest) = bytes.split_first_chunk::<NAME_HEADER_BYTES>()?;
-    let (name, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
+    rest.split_at_checked(u32::from_le_bytes(*len) as usize)
+}
+
+fn name(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let (name, rest) = framed(bytes)?;
     Some((core::str::from_utf8(name).ok()?, rest))
 }
 
@@ -290,6 +311,14 @@ mod tests {
         assert_eq!(names(&bytes[..5]), Err(NOT_PACKED));
         assert_eq!(names(&[1, 0, 0, 0, 0xff]), Err(NOT_PACKED), "not UTF-8");
         assert_eq!(names(&vec![0; 4 * (MAX_TREES + 1)]), Err(NOT_PACKED));
+    }
+
+    #[test]
+    fn scopes_read_back_and_are_bounded() {
+        let bytes = [&[1, 0, 0, 0, b't'][..], &[2, 0, 0, 0, 0xff, 0], &[0; 8]].concat();
+        assert_eq!(scopes(&bytes), Ok(vec![("t", &[0xff, 0][..]), ("", &[])]));
+        assert_eq!(scopes(&bytes[..15]), Err(NOT_PACKED), "a name without a prefix");
+        assert_eq!(scopes(&vec![0; 8 * (MAX_TREES + 1)]), Err(NOT_PACKED));
     }
 
     #[test]

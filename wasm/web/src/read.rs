@@ -2,7 +2,7 @@
 //!
 //! Owns: how their results are packed. Never does: change anything.
 
-use holt_engine::db::{PageToken, PrefixRecord, Record};
+use holt_engine::db::{PageToken, PrefixRecord, Record, Tree};
 use holt_engine::error::Result;
 use holt_engine::limits::{MAX_SCAN_BYTES, MAX_SCAN_ENTRIES};
 use wasm_bindgen::JsValue;
@@ -27,7 +27,7 @@ macro_rules! read {
         match &$engine.store {
             Store::Tree($source) => $call,
             Store::Snapshot($source) => $call,
-            Store::Database(_) => Err(WRONG_HANDLE),
+            _ => Err(WRONG_HANDLE),
         }
     };
 }
@@ -144,7 +144,11 @@ impl Engine {
     /// A part of the change feed from a position on: leaves its packed changes, how many they
     /// are, and the next position as the version. `YES` if there are more.
     pub fn changes(&mut self, from: u64) -> u32 {
-        let page = self.tree().and_then(|tree| tree.changes_since(from)).and_then(|page| {
+        let page = match &self.store {
+            Store::Database(database) => database.changes_since(from),
+            _ => self.tree().and_then(|tree| tree.changes_since(from)),
+        };
+        let page = page.and_then(|page| {
             let mut bytes = Vec::new();
             feed::changes(&page.changes, &mut bytes)?;
             Ok((bytes, page.changes.len(), page.next, page.more))
@@ -163,8 +167,15 @@ impl Engine {
         match &self.store {
             Store::Tree(tree) => tree.last_lsn(),
             Store::Snapshot(snapshot) => snapshot.lsn(),
-            Store::Database(_) => 0,
+            Store::Database(database) => database.last_lsn(),
+            Store::DatabaseSnapshot(view) => view.lsn(),
+            _ => 0,
         }
+    }
+
+    /// The number that the change feed of a database gives the tree.
+    pub fn tree_id(&mut self) -> u32 {
+        self.tree().map_or(0, Tree::id)
     }
 
     /// The number of a snapshot.
@@ -182,7 +193,7 @@ impl Engine {
     pub fn snapshot(&mut self, prefix_bytes: usize) -> Result<Engine, JsValue> {
         let snapshot =
             self.arguments([prefix_bytes]).and_then(|[prefix]| self.tree()?.snapshot(prefix));
-        Self::over(snapshot.map(Store::Snapshot))
+        Self::over(snapshot.map(|snapshot| Store::Snapshot(snapshot.view().clone())))
     }
 }
 
@@ -232,7 +243,7 @@ impl Engine {
                 page_of!(snapshot.scan_keys(prefix)?)
             }
             (Store::Snapshot(snapshot), Some(prefix), false) => page_of!(snapshot.scan(prefix)?),
-            (Store::Database(_), ..) => Err(WRONG_HANDLE),
+            _ => Err(WRONG_HANDLE),
         }
     }
 }

@@ -1,11 +1,14 @@
 //! Figures and reports as JSON, under the names JavaScript uses.
 
-use holt_engine::db::{DBStats, NamedTreeStats, TreeStats, VacuumStats, VerifyReport};
+use holt_engine::db::{
+    DBStats, JOURNAL_DIGEST_BYTES, NamedTreeStats, TreeStats, VacuumStats, VerifyReport,
+};
 use holt_engine::error::Corruption;
 use holt_engine::limits::{
-    MAX_BATCH_OPS, MAX_BATCH_PREFIX_OPS, MAX_GET_MANY_KEYS, MAX_KEY_BYTES, MAX_PAGE_TOKEN_BYTES,
-    MAX_RECORD_BYTES, MAX_SCAN_BYTES, MAX_SCAN_ENTRIES, MAX_TREE_NAME_BYTES, MAX_TREES,
-    MAX_VALUE_BYTES,
+    MAX_BATCH_OPS, MAX_BATCH_PREFIX_OPS, MAX_FRAME_BYTES, MAX_GET_MANY_KEYS,
+    MAX_JOURNAL_RECORD_BYTES, MAX_JOURNAL_ROWS, MAX_KEY_BYTES, MAX_PAGE_TOKEN_BYTES,
+    MAX_RECORD_BYTES, MAX_SCAN_BYTES, MAX_SCAN_ENTRIES, MAX_TRANSFER_BYTES, MAX_TREE_NAME_BYTES,
+    MAX_TREES, MAX_VALUE_BYTES,
 };
 
 use crate::json::{Object, array};
@@ -24,6 +27,11 @@ pub fn build_info() -> String {
         .number("pageTokenBytes", MAX_PAGE_TOKEN_BYTES as u64)
         .number("treeNameBytes", MAX_TREE_NAME_BYTES as u64)
         .number("trees", MAX_TREES as u64)
+        .number("imageChunkBytes", MAX_TRANSFER_BYTES as u64)
+        .number("journalDigestBytes", JOURNAL_DIGEST_BYTES as u64)
+        .number("journalRecordBytes", MAX_JOURNAL_RECORD_BYTES as u64)
+        .number("journalPageEnvelopes", MAX_JOURNAL_ROWS as u64)
+        .number("frameBytes", u64::from(MAX_FRAME_BYTES))
         .end();
     Object::default()
         .text("version", env!("CARGO_PKG_VERSION"))

@@ -6,7 +6,7 @@ use super::engine::{
 };
 
 fn engine(named: bool) -> Engine {
-    Engine::memory(named, None, None, Some(1e6)).expect("a store in memory")
+    Engine::memory(named, None, None, Some(1e6), None).expect("a store in memory")
 }
 
 fn write(engine: &mut Engine, input: &[u8]) {
@@ -68,9 +68,13 @@ fn lengths_past_the_input_fail() {
             engine.atomic(length),
             engine.drop_tree(length),
             engine.atomic_trees(0, length),
+            engine.initialize_journal_stream(length),
+            engine.atomic_with_journal_envelope(0, 0, length),
+            engine.journal_envelopes_after(length),
+            engine.push_chunk(length),
             page(&mut engine, u32::try_from(length).unwrap_or(ABSENT - 1), -1, 1, 1),
         ];
-        assert_eq!(failed, [status::FAILED; 22]);
+        assert_eq!(failed, [status::FAILED; 26]);
     }
     for at in 0..4 {
         let mut lengths = [1; 4];
@@ -111,8 +115,16 @@ fn a_call_on_a_handle_of_another_kind_fails() {
     for handle in [&mut snapshot, &mut database] {
         assert_eq!(handle.put(1, 1), status::FAILED);
         assert_eq!(handle.atomic(0), status::FAILED);
-        assert_eq!(handle.changes(0), status::FAILED);
     }
+    assert_eq!(snapshot.changes(0), status::FAILED);
+    for handle in [&mut tree, &mut snapshot, &mut database] {
+        assert_eq!(handle.next_chunk(1), status::FAILED);
+        assert_eq!(handle.push_chunk(1), status::FAILED);
+        assert_eq!(handle.finish_image(), status::FAILED);
+    }
+    let mut export = database.begin_export().expect("an image");
+    assert_eq!((export.list_trees(), export.get(0)), (status::FAILED, status::FAILED));
+    assert_eq!(tree.journal_state(), status::FAILED);
     assert_eq!(database.get(1), status::FAILED);
     assert_eq!(page(&mut database, ABSENT, -1, 1, 0), status::FAILED);
     assert_eq!(snapshot.stats(), status::FAILED);
@@ -140,4 +152,32 @@ fn a_database_hands_out_its_trees() {
     write(&mut database, b"tree");
     assert_eq!(database.drop_tree(4), status::YES);
     assert_eq!(tree.get(1), status::FAILED);
+}
+
+#[test]
+fn an_image_goes_out_and_in_by_chunks() {
+    let mut database = engine(true);
+    write(&mut database, b"tree");
+    let mut tree = database.create_tree(4).expect("a new name");
+    write(&mut tree, b"kv");
+    assert_eq!(tree.put(1, 1), status::YES);
+    let mut export = database.begin_export().expect("an image");
+    let mut copy = engine(true);
+    let mut install = copy.begin_install().expect("a store that takes one");
+    let mut check = Engine::check_image().expect("no store is needed");
+    while export.next_chunk(10) == status::YES {
+        assert!(export.output.len() <= 10);
+        for taker in [&mut install, &mut check] {
+            let chunk = export.output.clone();
+            write(taker, &chunk);
+            assert_eq!(taker.push_chunk(chunk.len()), status::YES);
+        }
+    }
+    for taker in [&mut install, &mut check] {
+        assert_eq!(taker.finish_image(), status::YES);
+        assert_eq!((taker.answer[ENTRIES], taker.answer[EXTRA]), (1, 1));
+        assert_eq!(taker.finish_image(), status::FAILED, "it ended");
+    }
+    assert_eq!(copy.list_trees(), status::YES);
+    assert_eq!(copy.output, br#"["tree"]"#);
 }

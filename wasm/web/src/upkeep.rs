@@ -11,7 +11,7 @@ macro_rules! keep {
         match &$engine.store {
             Store::Tree($store) => $call,
             Store::Database($store) => $call,
-            Store::Snapshot(_) => Err(WRONG_HANDLE),
+            _ => Err(WRONG_HANDLE),
         }
     };
 }
@@ -21,6 +21,12 @@ impl Engine {
     /// Publishes everything written so far to the store under the cache.
     pub fn checkpoint(&mut self) -> u32 {
         let done = keep!(self, store => store.checkpoint());
+        self.finish(done, |_, ()| status::YES)
+    }
+
+    /// Makes everything written so far survive loss of power.
+    pub fn sync(&mut self) -> u32 {
+        let done = keep!(self, store => store.sync());
         self.finish(done, |_, ()| status::YES)
     }
 
@@ -59,7 +65,7 @@ impl Engine {
         let figures = match &self.store {
             Store::Tree(tree) => tree.stats().map(|figures| report::stats(&figures)),
             Store::Database(database) => database.stats().map(|figures| report::database(&figures)),
-            Store::Snapshot(_) => Err(WRONG_HANDLE),
+            _ => Err(WRONG_HANDLE),
         };
         self.finish(figures, |engine, figures| engine.answer_text(figures))
     }

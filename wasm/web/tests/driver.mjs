@@ -1,8 +1,9 @@
-// Runs a script of operations on one store in memory, for suites in other languages.
+// Runs a script of operations on one store, for suites in other languages: in memory, or in the
+// files of a directory.
 //
-//   node wasm/web/tests/driver.mjs < script.jsonl > results.jsonl
+//   node wasm/web/tests/driver.mjs [DIRECTORY [OPTIONS]] < script.jsonl > results.jsonl
 //
-// The package must be built (`cargo run -p holt-xtask -- web`). Standard input is one JSON object
+// OPTIONS are those of `Database.open` as JSON. The package must be built (`cargo run -p holt-xtask -- web`). Standard input is one JSON object
 // a line; for each line, in order, one JSON object is written. Results are flushed when the input
 // pauses, so that a caller may also wait for each result before it sends the next operation.
 //
@@ -54,10 +55,13 @@
 //   upkeep
 //   {"op":"verify"}                                             "report": {…} as in index.d.ts
 //   {"op":"stats"}                                              "stats": {…} as in index.d.ts
-//   {"op":"checkpoint" | "compact" | "vacuum"}                  (nothing)
+//   {"op":"checkpoint" | "compact" | "vacuum" | "sync"}         (nothing)
 //   {"op":"maintain",["pages":n]}                               "more": true | false
 //   {"op":"gc"}                                                 "count": n
-//   {"op":"reset"}                                              (nothing; a new store, all empty)
+//   {"op":"reset"}                                              (nothing; a new store, all empty; in
+//                                                               memory only)
+//   {"op":"reopen"}                                             (nothing; closes and opens the store;
+//                                                               in files only)
 //
 // An entry E is {"key":K,"value":V,"version":N}, without value if keysOnly, or {"prefix":K}.
 // `scan` gives all entries up to `limit`, through as many calls as the package makes; `page` is
@@ -75,6 +79,11 @@ import { createInterface } from 'node:readline';
 import { Database, HoltError, init } from '../pkg/node.js';
 
 const MAIN = 'the tree without a name';
+const [directory, options = '{}'] = process.argv.slice(2);
+
+const open = async () => (
+  directory === undefined ? Database.memory() : Database.open(directory, JSON.parse(options))
+);
 
 class ProtocolError extends Error {}
 
@@ -228,10 +237,13 @@ const writes = {
 
 /** A store with its tree, and all that a script holds of it. */
 class Store {
-  db = Database.memory();
-  tree = this.db.createTree(MAIN);
   handles = new Map();
   snapshots = new Map();
+
+  constructor(db) {
+    this.db = db;
+    this.tree = db.openOrCreateTree(MAIN);
+  }
 
   free() {
     for (const handle of [...this.snapshots.values(), ...this.handles.values(), this.tree, this.db]) handle.free();
@@ -285,6 +297,7 @@ const whole = {
   verify: (store) => ({ report: store.db.verify() }),
   stats: (store) => ({ stats: store.tree.stats() }),
   checkpoint: (store) => store.db.checkpoint(),
+  sync: (store) => store.db.sync(),
   compact: (store) => store.db.compact(),
   maintain: (store, operation) => ({ more: store.db.maintain(operation.pages ?? undefined) }),
   gc: (store) => ({ count: store.db.gc() }),
@@ -306,7 +319,7 @@ function parse(line) {
   } catch (error) {
     throw new ProtocolError(`the line is not JSON: ${error.message}`);
   }
-  const known = ['reset', ...Object.keys(reads), ...Object.keys(writes), ...Object.keys(whole)];
+  const known = [directory === undefined ? 'reset' : 'reopen', ...Object.keys(reads), ...Object.keys(writes), ...Object.keys(whole)];
   if (!known.includes(operation?.op)) throw new ProtocolError(`"op" must be one of ${known.join(', ')}`);
   return operation;
 }
@@ -322,15 +335,15 @@ function failure(error) {
 }
 
 await init();
-let store = new Store();
+let store = new Store(await open());
 for await (const line of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
   if (line.trim() === '') continue;
   let result;
   try {
     const operation = parse(line);
-    if (operation.op === 'reset') {
+    if (operation.op === 'reset' || operation.op === 'reopen') {
       store.free();
-      store = new Store();
+      store = new Store(await open());
       result = { ok: true };
     } else {
       result = { ok: true, ...run(store, operation) };

@@ -12,7 +12,7 @@ import * as holt from '../pkg/node.js';
 import { home } from '../pkg/lib/home.js';
 
 const folder = (path) => fileURLToPath(new URL(path, import.meta.url));
-const types = ['index', 'figures'].map((name) => readFileSync(folder(`../pkg/${name}.d.ts`), 'utf8')).join('\n');
+const types = ['index', 'database', 'figures'].map((name) => readFileSync(folder(`../pkg/${name}.d.ts`), 'utf8')).join('\n');
 
 /** The member names that a class or interface of `index.d.ts` declares. */
 function declared(name) {
@@ -36,18 +36,21 @@ function members(prototype) {
 }
 
 const readerMembers = () => named(Reflect.ownKeys(Object.getPrototypeOf(holt.Tree.prototype)));
-const whole = (name, more) => [...declared(name), ...more].filter((member) => member !== 'memory').sort();
+const whole = (name, more) => [...declared(name), ...more].filter((member) => !['memory', 'open'].includes(member)).sort();
 
 test('the types declare what Tree has', () => {
   assert.deepEqual(declared('Reader'), readerMembers());
   assert.deepEqual(whole('Tree', readerMembers()), members(holt.Tree.prototype));
-  assert.equal(typeof holt.Tree.memory, 'function');
+  for (const name of ['memory', 'open']) assert.equal(typeof holt.Tree[name], 'function');
 });
 
 test('the types declare what Snapshot and Database have', () => {
   assert.deepEqual(whole('Snapshot', readerMembers()), members(holt.Snapshot.prototype));
   assert.deepEqual(whole('Database', []), members(holt.Database.prototype));
-  assert.equal(typeof holt.Database.memory, 'function');
+  assert.deepEqual(declared('DatabaseSnapshot'), members(holt.DatabaseSnapshot.prototype));
+  const image = Object.getPrototypeOf(holt.Database.memory().exportCheckpoint());
+  assert.deepEqual([...declared('ImageExport'), 'next'].sort(), members(image).sort());
+  for (const name of ['memory', 'open']) assert.equal(typeof holt.Database[name], 'function');
 });
 
 test('the types declare what the module exports', () => {
@@ -112,11 +115,11 @@ test('npm would publish the package whole and nothing else', () => {
   assert.equal(npm.status, 0, npm.stderr);
   const files = JSON.parse(npm.stdout)[0].files.map(({ path }) => path).sort();
   const lib = [
-    'batch', 'bytes', 'database', 'errors', 'feed', 'home', 'options', 'page', 'reader', 'scan',
-    'snapshot', 'store', 'tree', 'wire',
+    'batch', 'bytes', 'database', 'database-snapshot', 'errors', 'feed', 'files', 'home', 'image', 'journal',
+    'options', 'page', 'reader', 'scan', 'snapshot', 'store', 'tree', 'wire',
   ];
   assert.deepEqual(files, [
-    'README.md', 'figures.d.ts', 'index.d.ts', ...lib.map((name) => `lib/${name}.js`), 'node.js', 'node/holt_web.js',
+    'README.md', 'database.d.ts', 'figures.d.ts', 'index.d.ts', ...lib.map((name) => `lib/${name}.js`), 'files-node.js', 'files-web.js', 'node.js', 'node/holt_web.js',
     'node/holt_web_bg.wasm', 'node/package.json', 'package.json', 'web.js', 'web/holt_web.js',
     'web/holt_web_bg.wasm',
   ].sort());

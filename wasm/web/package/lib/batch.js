@@ -222,6 +222,20 @@ export class DatabaseBatch extends Operations {
   }
 }
 
+/** Byte arrays one after the other, each with its length. */
+export function framed(pieces) {
+  const bytes = pieces.reduce((sum, { length }) => sum + NAME_HEADER_BYTES + length, 0);
+  const packed = new Uint8Array(bytes);
+  const view = new DataView(packed.buffer);
+  let at = 0;
+  for (const piece of pieces) {
+    view.setUint32(at, piece.length, true);
+    packed.set(piece, at + NAME_HEADER_BYTES);
+    at += NAME_HEADER_BYTES + piece.length;
+  }
+  return packed;
+}
+
 /** The trees of a batch, numbered in the order of their first operation. */
 export class Names {
   #numbers = new Map();
@@ -241,16 +255,7 @@ export class Names {
 
   /** Each name with its length. */
   pack() {
-    const bytes = this.#packed.reduce((sum, { length }) => sum + NAME_HEADER_BYTES + length, 0);
-    const packed = new Uint8Array(bytes);
-    const view = new DataView(packed.buffer);
-    let at = 0;
-    for (const name of this.#packed) {
-      view.setUint32(at, name.length, true);
-      packed.set(name, at + NAME_HEADER_BYTES);
-      at += NAME_HEADER_BYTES + name.length;
-    }
-    return packed;
+    return framed(this.#packed);
   }
 }
 

@@ -12,11 +12,22 @@ const intrinsic = (name) => {
 const nameOf = Object.getOwnPropertyDescriptor(typedArray, Symbol.toStringTag).get;
 const lengthOf = Object.getOwnPropertyDescriptor(typedArray, 'length').get;
 const bufferOf = intrinsic('buffer');
+const offsetOf = intrinsic('byteOffset');
 const { set, subarray } = typedArray;
 const encoder = new TextEncoder();
 
 // Up to here a loop is quicker than a call into the runtime.
 const LOOP_BYTES = 48;
+
+/**
+ * An array over the same bytes as a `Uint8Array` of the caller's, of whichever realm; refuses
+ * everything else, strings too.
+ */
+export function plain(value, what) {
+  if (nameOf.call(value) !== 'Uint8Array') throw wrongType(what, 'a Uint8Array', value);
+  if (lengthOf.call(value) === 0) checkAttached(value, what);
+  return new Uint8Array(bufferOf(value), offsetOf(value), lengthOf.call(value));
+}
 
 /** Refuses everything but strings and `Uint8Array`s, of whichever realm. */
 export function check(value, what) {

@@ -34,10 +34,11 @@ export function wrongType(what, expected, value) {
 const FREED = {
   tree: ['TREE_FREED', 'this tree was freed; make a new one with Tree.memory()'],
   snapshot: ['SNAPSHOT_FREED', 'this snapshot was freed; take a new one with tree.snapshot()'],
+  databaseSnapshot: ['SNAPSHOT_FREED', 'this snapshot was freed; take a new one with database.snapshot()'],
   database: ['DATABASE_FREED', 'this database was freed; make a new one with Database.memory()'],
 };
 
-/** The error of every call on a tree, snapshot or database that was freed. */
+/** The error of every call on a handle that was freed; images are freed by their own code only. */
 export function freed(what) {
   const [code, message] = FREED[what];
   return new HoltError(code, message);

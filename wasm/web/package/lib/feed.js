@@ -1,7 +1,7 @@
 // Parts of the change feed: reading the packed form (its layout is in `wasm/web/src/feed.rs`).
 
 const CHANGE_BYTES = 12;
-const EVENT_BYTES = 17;
+const EVENT_BYTES = 21;
 
 // By kind.
 const EVENTS = [
@@ -13,19 +13,23 @@ const EVENTS = [
   () => ({ type: 'dropTree' }),
 ];
 
-/** The changes as objects, and where to go on. */
-export function decodeChanges({ bytes, count, next, more }) {
+/**
+ * The changes as objects, and where to go on. With `named`, each event has the number of its tree.
+ */
+export function decodeChanges({ bytes, count, next, more }, named) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   let at = 0;
   const event = () => {
     const make = EVENTS[bytes[at]];
-    const first = view.getUint32(at + 1, true);
-    const second = view.getUint32(at + 5, true);
-    const version = view.getBigUint64(at + 9, true);
+    const tree = view.getUint32(at + 1, true);
+    const first = view.getUint32(at + 5, true);
+    const second = view.getUint32(at + 9, true);
+    const version = view.getBigUint64(at + 13, true);
     const middle = at + EVENT_BYTES + first;
     const pieces = [bytes.slice(at + EVENT_BYTES, middle), bytes.slice(middle, middle + second)];
     at = middle + second;
-    return make(...pieces, version);
+    const told = make(...pieces, version);
+    return named ? { ...told, tree } : told;
   };
   const changes = Array.from({ length: count }, () => {
     const lsn = view.getBigUint64(at, true);

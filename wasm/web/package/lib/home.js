@@ -4,11 +4,15 @@ import { HoltError } from './errors.js';
 /**
  * `glue` is what wasm-bindgen generated, `memory` the linear memory, `info` what the module was
  * built as. `stopped` is set by the first failure inside wasm that is not an error of the tree.
+ * `openPlace` opens the files of a store.
  */
-export const home = { glue: undefined, memory: undefined, info: undefined, stopped: undefined };
+export const home = {
+  glue: undefined, memory: undefined, info: undefined, stopped: undefined, openPlace: undefined,
+};
 
-/** Makes a loaded module the one of this program. */
-export function bind(glue) {
+/** Makes a loaded module the one of this program, with its way to files. */
+export function bind(glue, openPlace) {
+  home.openPlace = openPlace;
   home.info = Object.freeze(JSON.parse(glue.build_info()));
   Object.freeze(home.info.limits);
   home.memory = glue.linear_memory();

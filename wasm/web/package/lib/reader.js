@@ -28,6 +28,18 @@ export function disposable({ prototype }) {
   });
 }
 
+/** Calls `read` with a handle and frees it after it returns, or its promise settles. */
+export function lend(handle, read) {
+  let later = false;
+  try {
+    const result = read(handle);
+    later = typeof result?.then === 'function';
+    return later ? Promise.resolve(result).finally(() => handle.free()) : result;
+  } finally {
+    if (!later) handle.free();
+  }
+}
+
 /** The keys of `getMany`, taken out of their list before anything is read. */
 function listed(keys) {
   if (typeof keys !== 'object' || keys === null || typeof keys[Symbol.iterator] !== 'function') {

@@ -3,9 +3,9 @@ import { Batch, PUT, Packer, fillBatch } from './batch.js';
 import { wrongType } from './errors.js';
 import { decodeChanges } from './feed.js';
 import { flag, known, ownKey, whole, word } from './options.js';
-import { Reader, live, ours } from './reader.js';
+import { Reader, lend, live, ours } from './reader.js';
 import { Snapshot } from './snapshot.js';
-import { memory } from './store.js';
+import { memory, open } from './store.js';
 
 /** Packs the records of `putMany`. */
 function packRecords(wire, records, what) {
@@ -31,6 +31,10 @@ export class Tree extends Reader {
 
   static memory(options) {
     return new Tree(ours, memory('tree', options));
+  }
+
+  static async open(place, options) {
+    return new Tree(ours, await open('tree', place, options));
   }
 
   put(key, value) {
@@ -121,19 +125,15 @@ export class Tree extends Reader {
   view(prefix, read) {
     live(this);
     if (typeof read !== 'function') throw wrongType('the second argument of view', 'a function', read);
-    const snapshot = this.snapshot(prefix);
-    let later = false;
-    try {
-      const result = read(snapshot);
-      later = typeof result?.then === 'function';
-      return later ? Promise.resolve(result).finally(() => snapshot.free()) : result;
-    } finally {
-      if (!later) snapshot.free();
-    }
+    return lend(this.snapshot(prefix), read);
+  }
+
+  get id() {
+    return live(this).invoke('tree_id');
   }
 
   changesSince(lsn) {
-    return decodeChanges(live(this).changes(word(lsn, 'lsn')));
+    return decodeChanges(live(this).changes(word(lsn, 'lsn')), false);
   }
 
   lastLsn() {
@@ -142,6 +142,10 @@ export class Tree extends Reader {
 
   checkpoint() {
     live(this).run('checkpoint');
+  }
+
+  sync() {
+    live(this).run('sync');
   }
 
   compact() {

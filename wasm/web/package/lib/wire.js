@@ -56,7 +56,10 @@ export class Wire {
   #inputAt;
   #capacity;
 
-  /** Takes ownership of a raw engine; `what` it is: tree, snapshot or database. */
+  /**
+   * Takes ownership of a raw engine; `what` it is: tree, snapshot, database, databaseSnapshot or
+   * image.
+   */
   constructor(raw, what) {
     this.#raw = raw;
     this.#what = what;
@@ -291,9 +294,19 @@ export class Wire {
     return this.#bytes.slice(this.#inputAt, this.#inputAt + this.#words[EXTRA]);
   }
 
-  /** A call that makes a new handle, of the kind `what`. */
+  /** A call on keys that makes a new handle, of the kind `what`. */
   open(call, pieces, what) {
-    const lengths = this.#place(pieces);
+    return this.#made(call, this.#place(pieces), what);
+  }
+
+  /** The same on packed bytes. */
+  openPacked(call, packed, what) {
+    this.#reserve(packed.length);
+    this.#bytes.set(packed, this.#inputAt);
+    return this.#made(call, [packed.length], what);
+  }
+
+  #made(call, lengths, what) {
     if (home.stopped !== undefined) throw home.stopped;
     let raw;
     try {
@@ -301,6 +314,7 @@ export class Wire {
     } catch (error) {
       throw openFailure(error);
     }
+    this.tidy();
     return new Wire(raw, what);
   }
 
@@ -339,6 +353,20 @@ export class Wire {
     return { bytes: this.#take(), count, tokenBytes, consistent: status !== NO };
   }
 
+  /** The next bytes of an image on its way out: `undefined` at its end. */
+  chunk(most) {
+    const status = this.invoke('next_chunk', most);
+    if (status === FAILED) this.#settle(status);
+    return status === NO ? undefined : this.#take();
+  }
+
+  /** Ends an image on its way in: what it holds. */
+  finishImage() {
+    this.run('finish_image');
+    const records = this.count();
+    return { trees: this.#words[EXTRA], records, maxVersion: this.version() };
+  }
+
   /** A part of the change feed, still packed. */
   changes(from) {
     const status = this.invoke('changes', from);
@@ -350,6 +378,13 @@ export class Wire {
   /** A call that only does something: `false` if there was nothing to do. */
   run(call, ...numbers) {
     return this.#settle(this.invoke(call, ...numbers)) !== NO;
+  }
+
+  /** A call that answers with bytes. */
+  bytesOf(call) {
+    const status = this.invoke(call);
+    if (status === FAILED) this.#settle(status);
+    return this.#take();
   }
 
   /** A call that answers with JSON. */

@@ -2,8 +2,11 @@
 // whose `diagnostic(text)` prints figures.
 import { database } from './database.mjs';
 import { hostile } from './hostile.mjs';
+import { images } from './images.mjs';
+import { journal } from './journal.mjs';
 import { methods } from './methods.mjs';
 import { misuse } from './misuse.mjs';
+import { moments } from './moments.mjs';
 import { randomOps } from './random-ops.mjs';
 import { randomStore } from './random-store.mjs';
 import { shapes } from './shapes.mjs';
@@ -14,6 +17,9 @@ export function all(register, holt) {
   methods(test, holt);
   store(test, holt);
   database(test, holt);
+  moments(test, holt);
+  images(test, holt);
+  journal(test, holt);
   hostile(test, holt);
   misuse(test, holt);
   randomOps(test, holt);

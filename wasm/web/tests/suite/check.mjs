@@ -61,6 +61,19 @@ export function throwsType(call, text, about = '') {
     `${about}: expected a TypeError with "${text}", got ${error}`);
 }
 
+/** Waits for a promise, which must be rejected; gives a call that throws what it was rejected with. */
+export async function rejected(promise, about = '') {
+  let result;
+  try {
+    result = await promise;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
+  throw new Error(`${about}${about && ': '}expected a rejection, got ${show(result)}`);
+}
+
 /** A checker of `HoltError`s by code and text of their message. */
 export function holtErrors(HoltError) {
   return (call, code, text = '', about = '') => {

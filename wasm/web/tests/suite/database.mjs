@@ -92,6 +92,9 @@ function snapshots(test, { Tree, Snapshot, HoltError }) {
     fill(2);
     throwsHolt(() => snapshot.get('k1'), 'EXPIRED', 'take another snapshot');
     throwsHolt(() => [...snapshot.scan()], 'EXPIRED');
+    const scan = snapshot.scanKeys();
+    throwsHolt(() => scan.next(), 'EXPIRED');
+    equal(scan.next(), { done: true, value: undefined }, 'an iterator ends after an error');
     snapshot.free();
     equal(tree.snapshot().get('k1')[0], 2);
   });

@@ -1,9 +1,11 @@
 // Checked by `tsc --noEmit`, never run: what must compile, and (each under `@ts-expect-error`)
 // what must not.
-import { buildInfo, Database, HoltError, init, Snapshot, Tree } from 'holt-web';
+import {
+  buildInfo, Database, DatabaseSnapshot, HoltError, init, Snapshot, Tree, validateCheckpoint,
+} from 'holt-web';
 import type {
-  Batch, BatchOp, ChangePage, DatabaseBatch, DatabaseBatchOp, DatabaseStats, KeyEntry, KeyOnlyEntry, Page,
-  PrefixEntry, Reader, Scan, TreeStats, VacuumStats, VerifyReport,
+  Batch, BatchOp, ChangePage, DatabaseBatch, DatabaseBatchOp, DatabaseChange, DatabaseStats, ImageExport, ImageSummary,
+  JournalAnchor, JournalEnvelope, JournalPage, JournalState, KeyEntry, KeyOnlyEntry, Page, PrefixEntry, Reader, Scan, TreeStats, VacuumStats, VerifyReport,
 } from 'holt-web';
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -156,4 +158,66 @@ export async function store(): Promise<void> {
   database.createTree(new Uint8Array(1));
   // @ts-expect-error: records of putMany are pairs
   tree.putMany([['k']]);
+}
+
+export async function files(place: FileSystemDirectoryHandle): Promise<void> {
+  using tree: Tree = await Tree.open('store', { sync: true, create: false, autoCheckpoint: false, logBudget: 5, lockWait: 0 });
+  using database: Database = await Database.open(place, { cacheBytes: 5, feedRetention: 5 });
+  await Tree.open(new URL('file:///store'));
+  tree.sync();
+  database.sync();
+  // @ts-expect-error: places are paths or handles
+  await Tree.open(5);
+  // @ts-expect-error: a store in memory is not synced by an option
+  Tree.memory({ sync: true });
+}
+
+export async function whole(): Promise<void> {
+  using database: Database = Database.memory({ feedRetention: 5, frameBytes: 16_384 });
+  const tree: Tree = database.createTree('t');
+  const id: number = tree.id;
+  using snapshot: DatabaseSnapshot = database.snapshot();
+  const names: string[] = snapshot.listTrees();
+  const size: number = snapshot.size;
+  const one: Snapshot = snapshot.tree('t');
+  const had: boolean = database.view([['t', 'a/']], (view) => view.tree('t').has('k'));
+  const later: boolean = await database.view(new Map([['t', '']]), async (view: DatabaseSnapshot) => view.size > 0);
+  const page: ChangePage<DatabaseChange> = database.changesSince(snapshot.lsn);
+  for (const { events } of page.changes) {
+    for (const event of events) if (event.type === 'put' && event.tree === id) void event.value;
+  }
+  const from: bigint = database.lastLsn();
+
+  using image: ImageExport = database.exportCheckpoint({ chunkBytes: 1000 });
+  for (const chunk of image) void chunk.length;
+  for await (const chunk of database.exportCheckpoint()) void chunk.length;
+  const body: ReadableStream<Uint8Array> = image.stream();
+  const summary: ImageSummary = await database.installCheckpoint(body);
+  await database.installCheckpoint(database.exportCheckpoint());
+  await database.installCheckpoint(new Uint8Array(1));
+  await database.installCheckpoint([new Uint8Array(1)]);
+  const { body: response } = await fetch('/image');
+  if (response !== null) await validateCheckpoint(response);
+
+  const genesis: JournalAnchor = { sequence: 0n, digest: new Uint8Array(32) };
+  database.initializeJournalStream(genesis);
+  const state: JournalState = database.journalState();
+  const current = { sequence: state.tail.sequence + 1n, digest: new Uint8Array(32) };
+  const applied: boolean = database.atomicWithJournalEnvelope(
+    { previous: state.tail, current, payload: 'text' }, (batch: DatabaseBatch) => batch.put('t', 'k', 'v'),
+  );
+  const read: JournalPage = database.journalEnvelopesAfter(genesis, { limit: 5, maxBytes: 5 });
+  const [envelope]: JournalEnvelope[] = read.envelopes;
+  void [names, size, one, had, later, from, summary, applied, envelope?.payload.length];
+
+  // @ts-expect-error: a moment of a database is not written to
+  snapshot.createTree('t');
+  // @ts-expect-error: chunks of an image are bytes
+  await database.installCheckpoint(['text']);
+  // @ts-expect-error: a view names its trees with prefixes
+  database.view(['t'], () => {});
+  // @ts-expect-error: sequences are bigints
+  database.initializeJournalStream({ sequence: 0, digest: new Uint8Array(32) });
+  // @ts-expect-error: events of one tree do not name it
+  void tree.changesSince(from).changes[0]?.events[0]?.tree;
 }
