@@ -54,7 +54,7 @@ fn look_for_ever(tree: &Tree, records: u64, reader: u64) {
         if ![[true, false], [false, true]].iter().any(|place| places == place.repeat(3)) {
             fail(&format!("records {at} and the outer ones are in {places:?}"));
         }
-        if at % 64 == 0 {
+        if at.is_multiple_of(64) {
             let counts = tree.view(b"", |view| {
                 Ok([Side::A, Side::B].map(|side| view.prefix_count(side.prefix(), 0)))
             });
