@@ -123,7 +123,7 @@ fn a_move_is_whole_or_not_at_all_when_the_process_is_killed() {
         let moves = killed(folder.path(), round % 2 == 1, side, &mut rng);
         acknowledged += moves;
         // What was acknowledged is there; the move that was under way may be too.
-        let expected = if moves % 2 == 0 { side } else { side.other() };
+        let expected = if moves.is_multiple_of(2) { side } else { side.other() };
         let tree = open_files(folder.path(), &FileSettings::MOVER).expect("opens");
         side = place_of(&tree);
         in_flight += u64::from(side != expected);
