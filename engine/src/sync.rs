@@ -3,7 +3,7 @@
 
 #[cfg(unix)]
 mod imp {
-    pub use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+    pub use parking_lot::{Condvar, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
     /// What a device must be to be shared: with threads, safe to share between them.
     pub trait MaybeSync: Send + Sync {}
@@ -33,6 +33,25 @@ mod imp {
         /// Locks it.
         pub fn lock(&self) -> MutexGuard<'_, T> {
             self.0.borrow_mut()
+        }
+    }
+
+    /// What waiting threads are woken by; with one thread, nobody ever waits.
+    #[derive(Debug, Default)]
+    pub struct Condvar;
+
+    impl Condvar {
+        /// With nobody to wake.
+        pub const fn new() -> Self {
+            Self
+        }
+
+        /// Wakes nobody.
+        pub fn notify_all(&self) {}
+
+        /// Waiting for oneself is a bug of the engine and panics.
+        pub fn wait<T>(&self, _guard: &mut MutexGuard<'_, T>) {
+            panic!("the only thread waits for another");
         }
     }
 

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::forest::Forest;
 use crate::ids::{JOURNAL_TREE, Lsn, STANDALONE_TREE, TreeId};
 use crate::limits::{MIN_CACHE_BYTES, MIN_LOG_BUDGET};
-use crate::log::{Log, OpRef, Recovery};
+use crate::log::{Durable, Log, OpRef, Recovery};
 
 /// An explicit checkpoint leaves at most this fraction of the file free: one part in so many.
 const SETTLED_FRACTION: u64 = 32;
@@ -79,6 +79,10 @@ pub(super) struct Core {
     pub enveloped: bool,
     /// Where compaction goes on: a tree and a key in it.
     compact_from: Option<(TreeId, Vec<u8>)>,
+    /// Whether who writes waits for durability after it let go of the store's lock.
+    pub grouped: bool,
+    /// What the write at hand has to wait for then.
+    awaited: Option<Lsn>,
 }
 
 impl Core {
@@ -132,6 +136,8 @@ impl Core {
             installing: false,
             enveloped: false,
             compact_from: None,
+            grouped: false,
+            awaited: None,
         })
     }
 
@@ -265,7 +271,10 @@ impl Core {
     /// What follows every write: durability, room, and a share of the checkpoint.
     pub fn after_write(&mut self, bytes: usize) -> Result<()> {
         if self.options.sync {
-            self.sync()?;
+            match (&self.log, self.grouped) {
+                (Some(log), true) => self.awaited = Some(log.end()),
+                _ => self.sync()?,
+            }
         }
         if self.options.publish_writes && self.log.is_none() {
             let published = self.publish();
@@ -374,6 +383,13 @@ impl Core {
             usage = now;
         }
         Ok(())
+    }
+
+    /// What the write that just ended has to wait for, if it promised to be durable.
+    pub fn take_awaited(&mut self) -> Option<(Arc<Durable>, Lsn)> {
+        self.grouped = false;
+        let end = self.awaited.take()?;
+        self.log.as_ref().map(|log| (Arc::clone(log.durable()), end))
     }
 
     /// Makes everything written so far durable.

@@ -41,6 +41,8 @@ mod fault_tests;
 #[cfg(test)]
 mod feed_tests;
 #[cfg(test)]
+mod group_tests;
+#[cfg(test)]
 mod hostile_tests;
 #[cfg(test)]
 mod image_tests;

@@ -251,9 +251,10 @@ impl DB {
     }
 
     fn apply(&self, batch: &DBAtomicBatch) -> Result<bool, Failed> {
-        let mut core = self.shared.core.write();
-        let trees = self.trees_of(&core, batch)?;
-        Ok(core.batch(&batch.requests(&trees))?.is_some())
+        self.shared.commit_batch(|core| {
+            let trees = self.trees_of(core, batch)?;
+            Ok(core.batch(&batch.requests(&trees))?.is_some())
+        })
     }
 
     /// The ids of the trees that a batch names, by their numbers in it.

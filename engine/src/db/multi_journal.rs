@@ -139,8 +139,9 @@ impl DB {
     ) -> Result<bool> {
         let mut batch = DBAtomicBatch::default();
         fill(&mut batch);
-        let mut core = self.shared.core.write();
-        self.append_envelope(&mut core, envelope, &batch).map_err(|failed| {
+        let appended =
+            self.shared.commit_batch(|core| self.append_envelope(core, envelope, &batch));
+        appended.map_err(|failed| {
             let kind = match failed.unknown {
                 true => AtomicErrorKind::OutcomeUnknown,
                 false => AtomicErrorKind::DefinitelyNotApplied,

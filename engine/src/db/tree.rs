@@ -1,5 +1,6 @@
 //! The handle of one tree: opening, reading, upkeep. Changes are in `tree_write.rs`.
 
+use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -9,6 +10,7 @@ use super::options::Options;
 use super::snapshot::Moment;
 use super::stats::{TreeStats, VerifyReport};
 use super::view::{Snapshot, View};
+use super::write::Failed;
 use crate::device::{BlobStore, LogDevice, MemoryBlobStore};
 use crate::error::{Error, Result};
 use crate::forest::Forest;
@@ -87,6 +89,58 @@ impl Shared {
         }
     }
 
+    /// Runs a write. Where the store promises that what is acknowledged is durable, waits for
+    /// that without the store's lock: writers that wait share a sync. Others may see the write
+    /// before that, as they may see its outcome after the caller's process died.
+    ///
+    /// # Errors
+    /// Those of `write`; if the sync fails, what `unsure` makes of the failure.
+    pub fn commit<T, E>(
+        &self,
+        write: impl FnOnce(&mut Core) -> Result<T, E>,
+        unsure: impl FnOnce(Error) -> E,
+    ) -> Result<T, E> {
+        let mut core = self.core.write();
+        core.grouped = true;
+        let done = write(&mut core);
+        let awaited = core.take_awaited();
+        drop(core);
+        let done = done?;
+        let Some((durable, end)) = awaited else { return Ok(done) };
+        match durable.wait(end) {
+            Ok(()) => Ok(done),
+            Err(error) => {
+                self.core.write().give_up(error.to_string());
+                Err(unsure(error))
+            }
+        }
+    }
+
+    /// Waits until everything written so far is durable, if the store promises that of what it
+    /// acknowledges: followers must not be ahead of it.
+    fn wait_durable(&self) -> Result<()> {
+        if !self.options.sync {
+            return Ok(());
+        }
+        let core = self.core.read();
+        let awaited = core.log.as_ref().map(|log| (Arc::clone(log.durable()), log.end()));
+        drop(core);
+        awaited.map_or(Ok(()), |(durable, end)| durable.wait(end))
+    }
+
+    /// [`Shared::commit`] of a single operation.
+    pub fn commit_one<T>(&self, write: impl FnOnce(&mut Core) -> Result<T>) -> Result<T> {
+        self.commit(write, |error| error)
+    }
+
+    /// [`Shared::commit`] of a batch.
+    pub fn commit_batch<T>(
+        &self,
+        write: impl FnOnce(&mut Core) -> Result<T, Failed>,
+    ) -> Result<T, Failed> {
+        self.commit(write, |error| Failed { error, unknown: true })
+    }
+
     /// A part of the change feed; see [`Tree::changes_since`].
     pub fn changes(&self, tree: Option<TreeId>, from: Lsn) -> Result<ChangePage> {
         let now = {
@@ -106,7 +160,10 @@ impl Shared {
         }
         let mut run = FeedRun::new(tree, from, MAX_FEED_CHANGES, MAX_SCAN_BYTES);
         match self.look(|forest| run.advance(forest.reader()))? {
-            true => Ok(run.finish()),
+            true => {
+                self.wait_durable()?;
+                Ok(run.finish())
+            }
             false => Err(expired()),
         }
     }

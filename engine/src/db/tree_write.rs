@@ -37,7 +37,7 @@ impl Tree {
     /// failure, and failures of the devices. After an error the write may or may not be found on
     /// reopening; after one of the first four it is not.
     pub fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
-        self.shared.core.write().put(self.tree, key, value)
+        self.shared.commit_one(|core| core.put(self.tree, key, value))
     }
 
     /// Writes a record and returns the value that was under the key.
@@ -52,7 +52,7 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::put`].
     pub fn insert(&self, key: &[u8], value: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.shared.core.write().insert(self.tree, key, value)
+        self.shared.commit_one(|core| core.insert(self.tree, key, value))
     }
 
     /// Writes a record unless there is one under the key; whether it did.
@@ -67,7 +67,7 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::put`].
     pub fn put_if_absent(&self, key: &[u8], value: &[u8]) -> Result<bool> {
-        self.shared.core.write().put_when(self.tree, key, value, Expect::Absent)
+        self.shared.commit_one(|core| core.put_when(self.tree, key, value, Expect::Absent))
     }
 
     /// Replaces a record if it is there in this version; whether it did.
@@ -89,7 +89,8 @@ impl Tree {
         expected: RecordVersion,
         value: &[u8],
     ) -> Result<bool> {
-        self.shared.core.write().put_when(self.tree, key, value, Expect::Version(expected))
+        self.shared
+            .commit_one(|core| core.put_when(self.tree, key, value, Expect::Version(expected)))
     }
 
     /// Deletes a record; `false` if there was none.
@@ -105,7 +106,7 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::put`].
     pub fn delete(&self, key: &[u8]) -> Result<bool> {
-        self.shared.core.write().delete_when(self.tree, key, Expect::Anything)
+        self.shared.commit_one(|core| core.delete_when(self.tree, key, Expect::Anything))
     }
 
     /// Deletes a record and returns its value.
@@ -121,7 +122,7 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::put`].
     pub fn remove(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.shared.core.write().remove(self.tree, key)
+        self.shared.commit_one(|core| core.remove(self.tree, key))
     }
 
     /// Deletes a record if it is there in this version; whether it did.
@@ -138,7 +139,7 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::put`].
     pub fn delete_if_version(&self, key: &[u8], expected: RecordVersion) -> Result<bool> {
-        self.shared.core.write().delete_when(self.tree, key, Expect::Version(expected))
+        self.shared.commit_one(|core| core.delete_when(self.tree, key, Expect::Version(expected)))
     }
 
     /// Writes records together, as one log record. Of several under one key the last one stays.
@@ -181,7 +182,7 @@ impl Tree {
         if requests.is_empty() {
             return Ok(Vec::new());
         }
-        let report = self.shared.core.write().batch(&requests)?.unwrap_or_default();
+        let report = self.shared.commit_batch(|core| core.batch(&requests))?.unwrap_or_default();
         let outcome = |created| match created {
             true => PutOutcome::Created,
             false => PutOutcome::AlreadyExists,
@@ -251,7 +252,7 @@ impl Tree {
         if requests.is_empty() {
             return Ok(0);
         }
-        let report = self.shared.core.write().batch(requests)?;
+        let report = self.shared.commit_batch(|core| core.batch(requests))?;
         Ok(report.unwrap_or_default().moved)
     }
 
@@ -282,7 +283,7 @@ impl Tree {
         if batch.is_empty() {
             return Ok(true);
         }
-        let report = self.shared.core.write().batch(&batch.requests(self.tree))?;
+        let report = self.shared.commit_batch(|core| core.batch(&batch.requests(self.tree)))?;
         Ok(report.is_some())
     }
 

@@ -5,6 +5,7 @@
 //! identity and is never used twice in a store's life; nothing is appended after a bad record;
 //! every position in use lies below a ceiling that was durable before.
 
+mod durable;
 mod ops;
 mod reader;
 mod record;
@@ -17,6 +18,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use durable::Durable;
 pub use ops::{OpRef, OpsIter, OpsView, check_ops, encode_list, encoded_len, overlap, record_len};
 pub use record::{Bad, Body, HEADER_BYTES, RECORD_ALIGN, RecordView};
 pub use replay::Recovery;

@@ -1,13 +1,13 @@
 //! Appending to the log.
 //!
-//! Owns: the end of the log, the synced mark, the ceiling. Never does: retry. Invariants: after
+//! Owns: the end of the log, the ceiling. Never does: retry. Invariants: after
 //! a device failure every append and sync fails with `Poisoned`; a log that was opened takes
 //! nothing until [`Log::begin_epoch`] gave it fresh positions.
 
-use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::durable::Durable;
 use super::ops::{self, OpRef};
 use super::record::{self, CUT_BYTES, EPOCH_BYTES, NewBody, RECORD_ALIGN, RecordView};
 use super::replay::{self, Recovery};
@@ -36,10 +36,9 @@ pub struct Log {
     /// Position of the first byte the device keeps for us.
     start: Lsn,
     end: Lsn,
-    synced: Lsn,
+    durable: Arc<Durable>,
     ceiling: Lsn,
     sealed: bool,
-    poison: Option<String>,
     buffer: Vec<u8>,
     counters: LogCounters,
 }
@@ -69,16 +68,16 @@ impl Log {
         let seed = record::seed(&store_id);
         let found = replay::run(&*device, seed, state, replay)?;
         let end = found.recovery.end;
+        let durable = Arc::new(Durable::new(Arc::clone(&device), end, found.synced));
         let log = Self {
             device,
             seed,
             stride,
             start: end - found.recovery.bytes,
             end,
-            synced: found.synced,
+            durable,
             ceiling: found.ceiling,
             sealed: true,
-            poison: None,
             buffer: Vec::new(),
             counters: LogCounters::default(),
         };
@@ -97,7 +96,7 @@ impl Log {
         if !self.sealed {
             return Ok(());
         }
-        self.check_poison()?;
+        self.durable.check()?;
         let device = Arc::clone(&self.device);
         // The device may count bytes after the last record that were never written.
         let held = device.bounds()?.end.next_multiple_of(RECORD_ALIGN as u64);
@@ -105,7 +104,7 @@ impl Log {
         let ceiling = self.ceiling_above(base)?;
         self.guard(device.reset(base))?;
         // The synced mark stays the old one: it must be true even if the reset is undone.
-        let synced = self.synced;
+        let synced = self.synced();
         (self.start, self.end) = (base, base);
         self.write((base, synced), EPOCH_BYTES, &NewBody::Epoch { ceiling })?;
         self.sync_now()?;
@@ -120,7 +119,7 @@ impl Log {
     /// # Errors
     /// `QuotaExceeded` if there are no positions from there on; `Poisoned`.
     pub fn raise(&mut self, above: Lsn) -> Result<()> {
-        self.check_poison()?;
+        self.durable.check()?;
         self.ceiling_above(above)?;
         self.ceiling = self.ceiling.max(above.next_multiple_of(RECORD_ALIGN as u64));
         self.sealed = true;
@@ -173,16 +172,18 @@ impl Log {
 
     /// Makes every record durable; free if they all are.
     pub fn sync(&mut self) -> Result<()> {
-        self.check_poison()?;
-        if self.synced >= self.end {
-            return Ok(());
-        }
-        self.sync_now()
+        self.durable.check()?;
+        self.durable.wait(self.end)
+    }
+
+    /// What a writer waits for without the store's lock.
+    pub fn durable(&self) -> &Arc<Durable> {
+        &self.durable
     }
 
     /// Everything below is durable.
-    pub const fn synced(&self) -> Lsn {
-        self.synced
+    pub fn synced(&self) -> Lsn {
+        self.durable.synced()
     }
 
     /// Position after the last record.
@@ -197,12 +198,12 @@ impl Log {
     /// Publishing a state right after [`Log::begin_epoch`] makes a log that is lost afterwards
     /// (a deleted file) show as damage instead of as an empty log.
     pub fn state(&self, cut: Lsn) -> LogState {
-        LogState { cut: cut.max(self.start), ceiling: self.ceiling, synced: self.synced }
+        LogState { cut: cut.max(self.start), ceiling: self.ceiling, synced: self.synced() }
     }
 
     /// To be called after a state with this `cut` was published: gives the space below it back.
     pub fn after_publish(&mut self, cut: Lsn) -> Result<()> {
-        self.check_poison()?;
+        self.durable.check()?;
         let device = Arc::clone(&self.device);
         if cut < self.end {
             self.guard(device.truncate(cut))?;
@@ -233,17 +234,12 @@ impl Log {
     }
 
     /// What happened since opening.
-    pub const fn counters(&self) -> LogCounters {
-        self.counters
-    }
-
-    /// The first failure, if there was one.
-    pub fn poisoned(&self) -> Option<&str> {
-        self.poison.as_deref()
+    pub fn counters(&self) -> LogCounters {
+        LogCounters { syncs: self.durable.syncs(), ..self.counters }
     }
 
     fn check_open(&self) -> Result<()> {
-        self.check_poison()?;
+        self.durable.check()?;
         if self.sealed {
             let why = "is sealed after opening; begin an epoch before the first write";
             return Err(Error::InvalidArgument { what: "log", why });
@@ -255,7 +251,7 @@ impl Log {
         self.check_open()?;
         self.make_room(len)?;
         let at = self.end;
-        self.write((at, self.synced), len, body)?;
+        self.write((at, self.synced()), len, body)?;
         Ok(at)
     }
 
@@ -267,7 +263,7 @@ impl Log {
             return Ok(());
         }
         let ceiling = self.ceiling_above(needed)?;
-        self.write((self.end, self.synced), EPOCH_BYTES, &NewBody::Epoch { ceiling })?;
+        self.write((self.end, self.synced()), EPOCH_BYTES, &NewBody::Epoch { ceiling })?;
         self.sync_now()?;
         self.ceiling = ceiling;
         Ok(())
@@ -294,6 +290,7 @@ impl Log {
         }
         self.guard(outcome)?;
         self.end = at;
+        self.durable.note_appended(at);
         self.counters.records += 1;
         self.counters.bytes += len as u64;
         if self.buffer.capacity() > MAX_TRANSFER_BYTES {
@@ -303,28 +300,15 @@ impl Log {
         Ok(())
     }
 
+    /// Syncs even if everything should be durable.
     fn sync_now(&mut self) -> Result<()> {
-        let outcome = self.device.sync();
-        self.guard(outcome)?;
-        self.counters.syncs += 1;
-        self.synced = self.end;
-        Ok(())
-    }
-
-    fn check_poison(&self) -> Result<()> {
-        match &self.poison {
-            Some(cause) => Err(Error::Poisoned { cause: cause.clone() }),
-            None => Ok(()),
-        }
+        self.durable.force()
     }
 
     /// Remembers the first failure of the device.
     fn guard(&mut self, outcome: Result<()>) -> Result<()> {
-        if let (Err(error), None) = (&outcome, &self.poison) {
-            self.poison = Some(match error {
-                Error::Poisoned { cause } => cause.clone(),
-                other => other.to_string(),
-            });
+        if let Err(error) = &outcome {
+            self.durable.fail(error);
         }
         outcome
     }
