@@ -166,6 +166,9 @@ fn gone(tree: &Tree) {
     let dropped = Error::TreeDropped;
     assert_eq!(tree.get(b"k"), Err(dropped.clone()));
     assert_eq!(tree.snapshot(b"").err(), Some(dropped.clone()));
+    assert_eq!(tree.atomic(|_| ()), Err(dropped.clone()));
+    assert_eq!(tree.put_many(&[]), Err(dropped.clone()));
+    assert_eq!(tree.put_many_if_absent(&[]), Err(dropped.clone()));
     assert_eq!(tree.view(b"", |view| view.get(b"k")), Err(dropped.clone()));
     assert_eq!(tree.put(b"k", b"v"), Err(dropped.clone()));
     assert_eq!(tree.insert(b"k", b"v"), Err(dropped.clone()));

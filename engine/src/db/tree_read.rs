@@ -113,7 +113,7 @@ impl Tree {
     /// ```
     /// let tree = holt_engine::db::Tree::memory()?;
     /// tree.put_many(&[(b"a", b"12345"), (b"b", b"67890")])?;
-    /// let found = tree.get_many_records(&[b"a", b"none", b"b"], 1 << 20)?;
+    /// let found = tree.get_many_records(&["a", "none", "b"], 1 << 20)?;
     /// assert!(found[1].is_none() && found[2].is_some());
     /// assert_eq!(tree.get_many_records(&[b"a", b"b"], 4)?.len(), 1, "the first has enough");
     /// # Ok::<(), holt_engine::error::Error>(())

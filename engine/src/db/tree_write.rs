@@ -180,7 +180,7 @@ impl Tree {
         let put = |&(key, value)| Request::PutNew { tree, key, value };
         let requests: Vec<Request<'_>> = entries.iter().map(put).collect();
         if requests.is_empty() {
-            return Ok(Vec::new());
+            return self.check_exists().map(|()| Vec::new());
         }
         let report = self.shared.commit_batch(|core| core.batch(&requests))?.unwrap_or_default();
         let outcome = |created| match created {
@@ -250,7 +250,7 @@ impl Tree {
     /// Applies operations without conditions; returns how many records moved or went.
     fn apply(&self, requests: &[Request<'_>]) -> Result<u64> {
         if requests.is_empty() {
-            return Ok(0);
+            return self.check_exists().map(|()| 0);
         }
         let report = self.shared.commit_batch(|core| core.batch(requests))?;
         Ok(report.unwrap_or_default().moved)
@@ -281,7 +281,7 @@ impl Tree {
         let mut batch = AtomicBatch::default();
         fill(&mut batch);
         if batch.is_empty() {
-            return Ok(true);
+            return self.check_exists().map(|()| true);
         }
         let report = self.shared.commit_batch(|core| core.batch(&batch.requests(self.tree)))?;
         Ok(report.is_some())
@@ -344,6 +344,14 @@ impl Tree {
     pub fn vacuum(&self) -> Result<VacuumStats> {
         self.check_standalone()?;
         self.shared.core.write().vacuum()
+    }
+
+    /// For what changes nothing and so does not look for its tree.
+    fn check_exists(&self) -> Result<()> {
+        match self.shared.core.read().forest.roots.contains_key(&self.tree) {
+            true => Ok(()),
+            false => Err(Error::TreeDropped),
+        }
     }
 
     fn check_standalone(&self) -> Result<()> {

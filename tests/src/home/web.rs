@@ -104,8 +104,8 @@ impl WebHome {
 
     /// Follows the tokens of a scan, in as many requests as it has parts.
     fn pages(&mut self, op: &Op, pages: usize) -> Result<Outcome, String> {
-        // Each request on a view is a view of its own.
-        let one_moment = matches!(op, Op::InSnapshot { .. });
+        // Each request on a view is a view of its own, but of the same state: nobody writes.
+        let one_moment = matches!(op, Op::InSnapshot { .. } | Op::View { .. });
         let mut request = request(op).ok_or("a scan by parts is a request")?;
         let (mut all, mut token) = (Vec::<Entry>::new(), Value::Null);
         for part in 0..pages {

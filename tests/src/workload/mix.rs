@@ -64,19 +64,19 @@ pub enum Step {
 }
 
 /// The least weight of a step: a little over one in a hundred of the sum.
-const LEAST: u32 = 16;
+const LEAST: u32 = 20;
 
 /// Each step with its usual weight.
 const USUAL: [(Step, u32); 50] = [
     (Step::Get, 40),
     (Step::GetRecord, 36),
-    (Step::GetVersion, 18),
+    (Step::GetVersion, 22),
     (Step::GetWith, LEAST),
     (Step::GetInto, LEAST),
     (Step::ContainsKey, LEAST),
-    (Step::GetMany, LEAST),
+    (Step::GetMany, 24),
     (Step::LongestPrefix, 20),
-    (Step::IsPrefixEmpty, 18),
+    (Step::IsPrefixEmpty, 22),
     (Step::PrefixCount, 20),
     (Step::Put, 80),
     (Step::Insert, 24),
@@ -94,13 +94,13 @@ const USUAL: [(Step, u32); 50] = [
     (Step::Tokens, LEAST),
     (Step::Iterate, LEAST),
     (Step::Visit, 20),
-    (Step::Atomic, 60),
-    (Step::Txn, 20),
+    (Step::Atomic, 66),
+    (Step::Txn, 26),
     (Step::Snapshot, 20),
     (Step::DropSnapshot, LEAST),
     (Step::ViewGet, LEAST),
     (Step::ViewLongestPrefix, LEAST),
-    (Step::ViewScan, 18),
+    (Step::ViewScan, 30),
     (Step::ViewPrefix, LEAST),
     (Step::View, LEAST),
     (Step::CreateTree, LEAST),
@@ -115,7 +115,7 @@ const USUAL: [(Step, u32); 50] = [
     (Step::Maintain, LEAST),
     (Step::Sync, LEAST),
     (Step::Gc, LEAST),
-    (Step::Vacuum, LEAST),
+    (Step::Vacuum, 22),
     (Step::Verify, LEAST),
     (Step::Reopen, LEAST),
 ];
