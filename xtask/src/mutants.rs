@@ -107,8 +107,8 @@ pub fn run(options: &Options) -> Result<(), String> {
 
 /// Draws mutants until as many as asked for were judged; those that do not compile do not count.
 fn sample(options: &Options, runner: &Runner) -> Result<BTreeMap<String, Fate>, String> {
-    let all = runner.list()?;
-    let mut drawn = Drawn::new(options.seed, all.clone());
+    let all = runner.all();
+    let mut drawn = Drawn::new(options.seed, all.to_vec());
     println!("{} mutants, seed {}, judging {}", all.len(), options.seed, options.sample);
     let mut fates = BTreeMap::new();
     for _ in 0..MAX_ROUNDS {

@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::tree::mirror;
-use crate::run::{cargo, kept, root, stdout};
+use crate::run::{cargo, kept, root, shown, stdout};
 
 /// The layer of the public handles.
 const FILES: &[&str] = &["engine/src/db/*.rs", "engine/src/txn/*.rs", "src/*.rs"];
 
 /// The packages that have it, and whose tests are run for all mutants.
-const PACKAGES: &str = "holt-engine,holt";
+const PACKAGES: &[&str] = &["holt-engine", "holt"];
+const PROFILE: &str = "mutants";
 const FEATURES: &str = "holt/metrics,holt/serde";
 
 /// Left out when a mutant is first tried: tests of modules below, which cannot see it, and tests
@@ -37,10 +38,13 @@ const SLOW: &[&str] = &[
     "random_batches_agree_with_the_model_and_with_replay",
 ];
 
-/// A mutant may make a loop endless, or endless and greedy. Seconds for the tests, KiB of address
-/// space for each program.
-const SECONDS: [&str; 2] = ["30", "120"];
-const LIMITED: &str = "ulimit -v 8388608; exec nice -n 15 \"$@\"";
+/// The first pass, and the one over its survivors.
+const QUICK: Pass = Pass { cpu_seconds: "40", seconds: "240", quick: true };
+const FULL: Pass = Pass { cpu_seconds: "160", seconds: "600", quick: false };
+
+/// Starts a program that gets what others leave, and with a limit of CPU seconds and of KiB of
+/// address space for each process: a mutant may make a loop endless, and greedy.
+const LIMITED: &str = "ulimit -t \"$1\"; ulimit -v 8388608; shift; exec nice -n 15 \"$@\"";
 
 /// Lines of its output shown if it fails.
 const TAIL: usize = 30;
@@ -65,96 +69,139 @@ const REPORTS: &[(&str, Fate)] = &[
     ("unviable.txt", Fate::Unviable),
 ];
 
+/// How mutants are tried. The limit of CPU seconds ends what computes, whatever else the machine
+/// does; the other one ends what waits.
+struct Pass {
+    cpu_seconds: &'static str,
+    seconds: &'static str,
+    quick: bool,
+}
+
 /// cargo-mutants on a copy of the sources.
 pub struct Runner {
     tree: PathBuf,
     home: PathBuf,
+    all: Vec<String>,
 }
 
 impl Runner {
-    /// Copies the sources to `home`.
+    /// Copies the sources to `home`, builds them and sees that their tests pass.
     pub fn new(home: &Path) -> Result<Self, String> {
-        if kept(cargo(&["mutants", "--version"]), |_| {}).is_ok_and(|output| output.success) {
-            let tree = home.join("tree");
-            mirror(&root(), &tree)?;
-            return Ok(Self { tree, home: home.to_path_buf() });
+        if !kept(cargo(&["mutants", "--version"]), |_| {}).is_ok_and(|output| output.success) {
+            let how = "install it with: cargo install --locked cargo-mutants";
+            return Err(format!("missing: cargo-mutants; {how}"));
         }
-        Err("missing: cargo-mutants; install it with: cargo install --locked cargo-mutants".into())
+        let tree = home.join("tree");
+        mirror(&root(), &tree)?;
+        let mut runner = Self { tree, home: home.to_path_buf(), all: Vec::new() };
+        let mut testing = vec!["test", "--quiet", "--profile", PROFILE, "--features", FEATURES];
+        testing.extend(PACKAGES.iter().flat_map(|package| ["--package", package]));
+        shown(runner.limited("unlimited", &testing))?;
+        let mut listing = runner.mutants("unlimited");
+        listing.args(["--list", "--colors", "never"]);
+        let listed = stdout(listing)?;
+        runner.all =
+            String::from_utf8_lossy(&listed).lines().map(|line| line.trim().to_owned()).collect();
+        match runner.all.is_empty() {
+            true => Err("cargo-mutants lists no mutant: are the files where they were?".into()),
+            false => Ok(runner),
+        }
     }
 
     /// Names of all mutants, in the order of the sources.
-    pub fn list(&self) -> Result<Vec<String>, String> {
-        let text = stdout(self.command(&["--list", "--colors", "never"]))?;
-        let names: Vec<String> =
-            String::from_utf8_lossy(&text).lines().map(|line| line.trim().to_owned()).collect();
-        match names.is_empty() {
-            true => Err("cargo-mutants lists no mutant: are the files where they were?".into()),
-            false => Ok(names),
-        }
+    pub fn all(&self) -> &[String] {
+        &self.all
     }
 
     /// What becomes of each: with the quick tests, and of those that survive with all tests.
     pub fn judge(&self, names: &[String]) -> Result<BTreeMap<String, Fate>, String> {
-        let quick: Vec<&str> = ["--lib", "--"]
-            .into_iter()
-            .chain(SLOW.iter().flat_map(|name| ["--skip", name]))
-            .collect();
-        let mut fates = self.pass(names, SECONDS[0], &quick)?;
+        if let Some(gone) = names.iter().find(|name| !self.all.contains(name)) {
+            return Err(format!("there is no longer a mutant {gone}: run it without --again"));
+        }
+        let mut fates = self.pass(names, &QUICK)?;
         let survive = fates.iter().filter(|(_, fate)| **fate == Fate::Missed);
         let survive: Vec<String> = survive.map(|(name, _)| name.clone()).collect();
-        fates.extend(self.pass(&survive, SECONDS[1], &[])?);
+        fates.extend(self.pass(&survive, &FULL)?);
         Ok(fates)
     }
 
     /// One run of cargo-mutants over exactly these.
-    fn pass(
-        &self,
-        names: &[String],
-        seconds: &str,
-        tests: &[&str],
-    ) -> Result<BTreeMap<String, Fate>, String> {
+    fn pass(&self, names: &[String], pass: &Pass) -> Result<BTreeMap<String, Fate>, String> {
         if names.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let output = self.home.join("mutants.out");
-        let home = self.home.to_string_lossy();
-        let exact: Vec<String> = names.iter().map(|name| format!("^{}$", literal(name))).collect();
-        let mut arguments = vec!["--in-place", "--profile", "mutants", "--colors", "never"];
-        arguments.extend(["--caught", "--unviable", "--output", &*home]);
-        arguments.extend(["--timeout", seconds, "--build-timeout", "300"]);
-        arguments.extend(["--test-package", PACKAGES, "--features", FEATURES]);
-        arguments.extend(exact.iter().flat_map(|exact| ["--re", exact]));
-        arguments.push("--");
-        arguments.extend(tests);
-        let output_lines = kept(self.command(&arguments), progress)?.lines;
+        self.leave_out_all_but(names)?;
+        let mut command = self.mutants(pass.cpu_seconds);
+        command.args([
+            "--iterate",
+            "--in-place",
+            "--baseline",
+            "skip",
+            "--profile",
+            PROFILE,
+            "--colors",
+            "never",
+        ]);
+        command.args(["--caught", "--unviable", "--output"]).arg(&self.home);
+        command.args(["--timeout", pass.seconds, "--build-timeout", pass.seconds]);
+        command.args(PACKAGES.iter().flat_map(|package| ["--test-package", package]));
+        command.args(["--features", FEATURES]);
+        if pass.quick {
+            command.args(["--", "--lib", "--"]);
+            command.args(SLOW.iter().flat_map(|name| ["--skip", name]));
+        }
+        let lines = kept(command, progress)?.lines;
         let mut fates = BTreeMap::new();
         for (file, fate) in REPORTS {
-            let text = fs::read_to_string(output.join(file)).unwrap_or_default();
+            let text = fs::read_to_string(self.report(file)).unwrap_or_default();
             fates.extend(text.lines().map(|name| (name.to_owned(), *fate)));
         }
         if let Some(lost) = names.iter().find(|name| !fates.contains_key(*name)) {
-            let first = output_lines.len().saturating_sub(TAIL);
-            output_lines[first..].iter().for_each(|line| println!("    {line}"));
+            let first = lines.len().saturating_sub(TAIL);
+            lines[first..].iter().for_each(|line| println!("    {line}"));
             return Err(format!("cargo-mutants has not judged {lost}, see its output above"));
         }
         Ok(fates)
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
-        let cargo = cargo(&["mutants"]);
-        let mut command = Command::new("sh");
-        command.args(["-c", LIMITED, "sh"]).arg(cargo.get_program()).args(cargo.get_args());
-        for (name, value) in cargo.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
+    /// Tells cargo-mutants that it caught all others before. Its filters by name would let
+    /// mutants of some kinds through.
+    fn leave_out_all_but(&self, names: &[String]) -> Result<(), String> {
+        let others = self.all.iter().filter(|name| !names.contains(name));
+        let others: String = others.map(|name| format!("{name}\n")).collect();
+        let reports = self.report("");
+        let failed = |error| format!("{}: {error}", reports.display());
+        if reports.exists() {
+            fs::remove_dir_all(&reports).map_err(failed)?;
         }
+        fs::create_dir_all(&reports).map_err(failed)?;
+        fs::write(self.report("previously_caught.txt"), others).map_err(failed)
+    }
+
+    fn report(&self, file: &str) -> PathBuf {
+        self.home.join("mutants.out").join(file)
+    }
+
+    /// cargo-mutants on the layer.
+    fn mutants(&self, cpu_seconds: &str) -> Command {
+        let mut command = self.limited(cpu_seconds, &["mutants", "--no-config"]);
+        command.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
+        command.args(FILES.iter().flat_map(|file| ["--file", file]));
+        command
+    }
+
+    /// Cargo with the limits, on the copy.
+    fn limited(&self, cpu_seconds: &str, arguments: &[&str]) -> Command {
+        let cargo = cargo(arguments);
+        let mut command = Command::new("sh");
+        command.args(["-c", LIMITED, "sh", cpu_seconds]);
+        command.arg(cargo.get_program()).args(cargo.get_args());
+        // `cargo` removes variables and sets none.
+        cargo.get_envs().for_each(|(name, _)| {
+            command.env_remove(name);
+        });
         command.current_dir(&self.tree).env("CARGO_TARGET_DIR", self.home.join("build"));
         command.env("RUST_BACKTRACE", "0");
-        command.args(["--no-config", "--package", PACKAGES]);
-        command.args(FILES.iter().flat_map(|file| ["--file", file]));
-        command.args(arguments);
         command
     }
 }
@@ -167,30 +214,5 @@ fn progress(line: &str) {
         .any(|start| line.starts_with(start))
     {
         println!("  {line}");
-    }
-}
-
-/// A text as a regular expression that matches it alone.
-fn literal(text: &str) -> String {
-    let mut pattern = String::with_capacity(text.len() * 2);
-    for sign in text.chars() {
-        if sign.is_ascii_punctuation() && !matches!(sign, '<' | '>') {
-            pattern.push('\\');
-        }
-        pattern.push(sign);
-    }
-    pattern
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_mutants_match_only_themselves() {
-        let name = "src/a.rs:4:9: replace <impl A for B>::f -> Vec<u8> with vec![] | x";
-        let expected =
-            r"src\/a\.rs\:4\:9\: replace <impl A for B>\:\:f \-> Vec<u8> with vec\!\[\] \| x";
-        assert_eq!(literal(name), expected);
     }
 }
