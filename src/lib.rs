@@ -55,3 +55,6 @@ pub type FileBlobStore = PackedStore<FileIo>;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(test)]
+mod tests;

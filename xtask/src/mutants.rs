@@ -30,8 +30,8 @@ a mutant that does not compile is replaced by another one. Fails if more than 3 
     --again     judge only the survivors of the last run, for instance after writing a test
 
 Needs cargo-mutants: cargo install --locked cargo-mutants. Works in target/mutants on a copy of
-the sources. Each mutant is tried with the quick tests first, and with all of them if those pass.
-A sample of 100 takes some 25 minutes on two cores.
+the sources. Each mutant is tried with the quick tests of its package first, and with all tests of
+both if those pass. A sample of 100 takes some 20 minutes on two cores.
 ";
 
 /// Survivors allowed in a hundred.

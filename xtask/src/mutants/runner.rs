@@ -13,13 +13,16 @@ use crate::run::{cargo, kept, root, shown, stdout};
 /// The layer of the public handles.
 const FILES: &[&str] = &["engine/src/db/*.rs", "engine/src/txn/*.rs", "src/*.rs"];
 
-/// The packages that have it, and whose tests are run for all mutants.
-const PACKAGES: &[&str] = &["holt-engine", "holt"];
-const PROFILE: &str = "mutants";
+/// The packages that have it, with the start of their mutants' names and their features.
+const ENGINE: Part = Part { package: "holt-engine", below: "engine/", features: "serde" };
+const FACE: Part = Part { package: "holt", below: "src/", features: "metrics,serde" };
+const PACKAGES: &[&str] = &[ENGINE.package, FACE.package];
 const FEATURES: &str = "holt/metrics,holt/serde";
+const PROFILE: &str = "mutants";
 
-/// Left out when a mutant is first tried: tests of modules below, which cannot see it, and tests
-/// that take seconds. A mutant that survives meets all of them.
+/// Left out when a mutant is first tried, beside the tests of other packages and of examples in
+/// the documentation: tests of modules below, which cannot see it, and tests that take seconds.
+/// A mutant that survives meets all of them.
 const SLOW: &[&str] = &[
     "art::",
     "cache::",
@@ -39,8 +42,8 @@ const SLOW: &[&str] = &[
 ];
 
 /// The first pass, and the one over its survivors.
-const QUICK: Pass = Pass { cpu_seconds: "40", seconds: "240", quick: true };
-const FULL: Pass = Pass { cpu_seconds: "160", seconds: "600", quick: false };
+const QUICK: Limits = Limits { cpu_seconds: "60", seconds: "240" };
+const FULL: Limits = Limits { cpu_seconds: "160", seconds: "600" };
 
 /// Starts a program that gets what others leave, and with a limit of CPU seconds and of KiB of
 /// address space for each process: a mutant may make a loop endless, and greedy.
@@ -69,12 +72,18 @@ const REPORTS: &[(&str, Fate)] = &[
     ("unviable.txt", Fate::Unviable),
 ];
 
-/// How mutants are tried. The limit of CPU seconds ends what computes, whatever else the machine
-/// does; the other one ends what waits.
-struct Pass {
+/// A package of the layer.
+struct Part {
+    package: &'static str,
+    below: &'static str,
+    features: &'static str,
+}
+
+/// The limit of CPU seconds ends what computes, whatever else the machine does; the other one
+/// ends what waits.
+struct Limits {
     cpu_seconds: &'static str,
     seconds: &'static str,
-    quick: bool,
 }
 
 /// cargo-mutants on a copy of the sources.
@@ -97,6 +106,12 @@ impl Runner {
         let mut testing = vec!["test", "--quiet", "--profile", PROFILE, "--features", FEATURES];
         testing.extend(PACKAGES.iter().flat_map(|package| ["--package", package]));
         shown(runner.limited("unlimited", &testing))?;
+        // What follows has limits that building from nothing would exceed.
+        for Part { package, features, .. } in [ENGINE, FACE] {
+            let own = ["--package", package, "--features", features];
+            let lib = ["test", "--quiet", "--no-run", "--lib", "--profile", PROFILE];
+            shown(runner.limited("unlimited", &[&lib[..], &own].concat()))?;
+        }
         let mut listing = runner.mutants("unlimited");
         listing.args(["--list", "--colors", "never"]);
         let listed = stdout(listing)?;
@@ -118,20 +133,33 @@ impl Runner {
         if let Some(gone) = names.iter().find(|name| !self.all.contains(name)) {
             return Err(format!("there is no longer a mutant {gone}: run it without --again"));
         }
-        let mut fates = self.pass(names, &QUICK)?;
+        let mut fates = BTreeMap::new();
+        for part in [FACE, ENGINE] {
+            let own = names.iter().filter(|name| name.starts_with(part.below)).cloned();
+            let mut quick = vec!["--features", part.features, "--", "--lib", "--"];
+            quick.extend(SLOW.iter().flat_map(|name| ["--skip", name]));
+            fates.extend(self.pass(&own.collect::<Vec<_>>(), &QUICK, &quick)?);
+        }
         let survive = fates.iter().filter(|(_, fate)| **fate == Fate::Missed);
         let survive: Vec<String> = survive.map(|(name, _)| name.clone()).collect();
-        fates.extend(self.pass(&survive, &FULL)?);
+        let mut full = vec!["--features", FEATURES];
+        full.extend(PACKAGES.iter().flat_map(|package| ["--test-package", package]));
+        fates.extend(self.pass(&survive, &FULL, &full)?);
         Ok(fates)
     }
 
     /// One run of cargo-mutants over exactly these.
-    fn pass(&self, names: &[String], pass: &Pass) -> Result<BTreeMap<String, Fate>, String> {
+    fn pass(
+        &self,
+        names: &[String],
+        limits: &Limits,
+        tests: &[&str],
+    ) -> Result<BTreeMap<String, Fate>, String> {
         if names.is_empty() {
             return Ok(BTreeMap::new());
         }
         self.leave_out_all_but(names)?;
-        let mut command = self.mutants(pass.cpu_seconds);
+        let mut command = self.mutants(limits.cpu_seconds);
         command.args([
             "--iterate",
             "--in-place",
@@ -143,13 +171,8 @@ impl Runner {
             "never",
         ]);
         command.args(["--caught", "--unviable", "--output"]).arg(&self.home);
-        command.args(["--timeout", pass.seconds, "--build-timeout", pass.seconds]);
-        command.args(PACKAGES.iter().flat_map(|package| ["--test-package", package]));
-        command.args(["--features", FEATURES]);
-        if pass.quick {
-            command.args(["--", "--lib", "--"]);
-            command.args(SLOW.iter().flat_map(|name| ["--skip", name]));
-        }
+        command.args(["--timeout", limits.seconds, "--build-timeout", limits.seconds]);
+        command.args(tests);
         let lines = kept(command, progress)?.lines;
         let mut fates = BTreeMap::new();
         for (file, fate) in REPORTS {
