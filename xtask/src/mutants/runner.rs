@@ -42,12 +42,18 @@ const SLOW: &[&str] = &[
 ];
 
 /// The first pass, and the one over its survivors.
-const QUICK: Limits = Limits { cpu_seconds: "60", seconds: "240" };
-const FULL: Limits = Limits { cpu_seconds: "160", seconds: "600" };
+const QUICK: Limits = Limits { cpu_seconds: "60", seconds: "600" };
+const FULL: Limits = Limits { cpu_seconds: "160", seconds: "1200" };
 
 /// Starts a program that gets what others leave, and with a limit of CPU seconds and of KiB of
 /// address space for each process: a mutant may make a loop endless, and greedy.
 const LIMITED: &str = "ulimit -t \"$1\"; ulimit -v 8388608; shift; exec nice -n 15 \"$@\"";
+
+/// Seconds for a build: it ends, and one that is stopped half way is worth nothing.
+const BUILD_SECONDS: &str = "7200";
+
+/// What the log of a failed build says if the mutant is not to blame.
+const BROKEN: &[&str] = &["error: linking with", "(signal: ", "internal compiler error"];
 
 /// Lines of its output shown if it fails.
 const TAIL: usize = 30;
@@ -106,12 +112,7 @@ impl Runner {
         let mut testing = vec!["test", "--quiet", "--profile", PROFILE, "--features", FEATURES];
         testing.extend(PACKAGES.iter().flat_map(|package| ["--package", package]));
         shown(runner.limited("unlimited", &testing))?;
-        // What follows has limits that building from nothing would exceed.
-        for Part { package, features, .. } in [ENGINE, FACE] {
-            let own = ["--package", package, "--features", features];
-            let lib = ["test", "--quiet", "--no-run", "--lib", "--profile", PROFILE];
-            shown(runner.limited("unlimited", &[&lib[..], &own].concat()))?;
-        }
+        runner.warm()?;
         let mut listing = runner.mutants("unlimited");
         listing.args(["--list", "--colors", "never"]);
         let listed = stdout(listing)?;
@@ -121,6 +122,17 @@ impl Runner {
             true => Err("cargo-mutants lists no mutant: are the files where they were?".into()),
             false => Ok(runner),
         }
+    }
+
+    /// Builds the tests of each package by itself. The passes have limits that building from
+    /// nothing would exceed.
+    fn warm(&self) -> Result<(), String> {
+        for Part { package, features, .. } in [ENGINE, FACE] {
+            let own = ["--package", package, "--features", features];
+            let lib = ["test", "--quiet", "--no-run", "--lib", "--profile", PROFILE];
+            shown(self.limited("unlimited", &[&lib[..], &own].concat()))?;
+        }
+        Ok(())
     }
 
     /// Names of all mutants, in the order of the sources.
@@ -138,14 +150,57 @@ impl Runner {
             let own = names.iter().filter(|name| name.starts_with(part.below)).cloned();
             let mut quick = vec!["--features", part.features, "--", "--lib", "--"];
             quick.extend(SLOW.iter().flat_map(|name| ["--skip", name]));
-            fates.extend(self.pass(&own.collect::<Vec<_>>(), &QUICK, &quick)?);
+            fates.extend(self.sure_pass(&own.collect::<Vec<_>>(), &QUICK, &quick)?);
         }
         let survive = fates.iter().filter(|(_, fate)| **fate == Fate::Missed);
         let survive: Vec<String> = survive.map(|(name, _)| name.clone()).collect();
         let mut full = vec!["--features", FEATURES];
         full.extend(PACKAGES.iter().flat_map(|package| ["--test-package", package]));
-        fates.extend(self.pass(&survive, &FULL, &full)?);
+        fates.extend(self.sure_pass(&survive, &FULL, &full)?);
         Ok(fates)
+    }
+
+    /// One run of cargo-mutants over exactly these, and another over those that were built badly:
+    /// a compiler that was stopped may leave a folder that later ones fail in.
+    fn sure_pass(
+        &self,
+        names: &[String],
+        limits: &Limits,
+        tests: &[&str],
+    ) -> Result<BTreeMap<String, Fate>, String> {
+        let mut fates = self.pass(names, limits, tests)?;
+        let broken = self.broken(&fates)?;
+        if broken.is_empty() {
+            return Ok(fates);
+        }
+        println!("  {} were not built for another reason than their own, once more", broken.len());
+        let build = self.build().join(PROFILE).join("incremental");
+        fs::remove_dir_all(&build).map_err(|error| format!("{}: {error}", build.display()))?;
+        self.warm()?;
+        fates.extend(self.pass(&broken, limits, tests)?);
+        match self.broken(&fates)?.first() {
+            None => Ok(fates),
+            Some(name) => Err(format!("the build of {name} fails for another reason than its own")),
+        }
+    }
+
+    /// Those of the last run that do not compile although the compiler has nothing against them.
+    fn broken(&self, fates: &BTreeMap<String, Fate>) -> Result<Vec<String>, String> {
+        let logs = self.report("log");
+        let failed = |error| format!("{}: {error}", logs.display());
+        let mut broken = Vec::new();
+        // There are no logs where there was nothing to judge.
+        for entry in fs::read_dir(&logs).into_iter().flatten() {
+            let bytes = fs::read(entry.map_err(failed)?.path()).map_err(failed)?;
+            let text = String::from_utf8_lossy(&bytes);
+            let name = text.lines().find_map(|line| line.strip_prefix("*** "));
+            if let Some(name) = name.filter(|name| fates.get(*name) == Some(&Fate::Unviable))
+                && BROKEN.iter().any(|mark| text.contains(mark))
+            {
+                broken.push(name.to_owned());
+            }
+        }
+        Ok(broken)
     }
 
     /// One run of cargo-mutants over exactly these.
@@ -171,7 +226,7 @@ impl Runner {
             "never",
         ]);
         command.args(["--caught", "--unviable", "--output"]).arg(&self.home);
-        command.args(["--timeout", limits.seconds, "--build-timeout", limits.seconds]);
+        command.args(["--timeout", limits.seconds, "--build-timeout", BUILD_SECONDS]);
         command.args(tests);
         let lines = kept(command, progress)?.lines;
         let mut fates = BTreeMap::new();
@@ -201,6 +256,10 @@ impl Runner {
         fs::write(self.report("previously_caught.txt"), others).map_err(failed)
     }
 
+    fn build(&self) -> PathBuf {
+        self.home.join("build")
+    }
+
     fn report(&self, file: &str) -> PathBuf {
         self.home.join("mutants.out").join(file)
     }
@@ -223,7 +282,7 @@ impl Runner {
         cargo.get_envs().for_each(|(name, _)| {
             command.env_remove(name);
         });
-        command.current_dir(&self.tree).env("CARGO_TARGET_DIR", self.home.join("build"));
+        command.current_dir(&self.tree).env("CARGO_TARGET_DIR", self.build());
         command.env("RUST_BACKTRACE", "0");
         command
     }
