@@ -45,9 +45,12 @@ const SLOW: &[&str] = &[
 const QUICK: Limits = Limits { cpu_seconds: "60", seconds: "600" };
 const FULL: Limits = Limits { cpu_seconds: "160", seconds: "1200" };
 
-/// Starts a program that gets what others leave, and with a limit of CPU seconds and of KiB of
-/// address space for each process: a mutant may make a loop endless, and greedy.
-const LIMITED: &str = "ulimit -t \"$1\"; ulimit -v 8388608; shift; exec nice -n 15 \"$@\"";
+/// Starts the programs of the tests with a limit of CPU seconds and of KiB of address space: a
+/// mutant may make a loop endless, and greedy. Compilers have no limit.
+const RUNNER: &str = "\
+[target.'cfg(all())']
+runner = ['sh', '-c', 'ulimit -t SECONDS; ulimit -v 8388608; exec \"$@\"', 'sh']
+";
 
 /// Seconds for a build: it ends, and one that is stopped half way is worth nothing.
 const BUILD_SECONDS: &str = "7200";
@@ -111,9 +114,9 @@ impl Runner {
         let mut runner = Self { tree, home: home.to_path_buf(), all: Vec::new() };
         let mut testing = vec!["test", "--quiet", "--profile", PROFILE, "--features", FEATURES];
         testing.extend(PACKAGES.iter().flat_map(|package| ["--package", package]));
-        shown(runner.limited("unlimited", &testing))?;
+        shown(runner.behind(&testing))?;
         runner.warm()?;
-        let mut listing = runner.mutants("unlimited");
+        let mut listing = runner.mutants();
         listing.args(["--list", "--colors", "never"]);
         let listed = stdout(listing)?;
         runner.all =
@@ -124,13 +127,12 @@ impl Runner {
         }
     }
 
-    /// Builds the tests of each package by itself. The passes have limits that building from
-    /// nothing would exceed.
+    /// Builds the tests of each package by itself, as the passes need them.
     fn warm(&self) -> Result<(), String> {
         for Part { package, features, .. } in [ENGINE, FACE] {
             let own = ["--package", package, "--features", features];
             let lib = ["test", "--quiet", "--no-run", "--lib", "--profile", PROFILE];
-            shown(self.limited("unlimited", &[&lib[..], &own].concat()))?;
+            shown(self.behind(&[&lib[..], &own].concat()))?;
         }
         Ok(())
     }
@@ -214,7 +216,12 @@ impl Runner {
             return Ok(BTreeMap::new());
         }
         self.leave_out_all_but(names)?;
-        let mut command = self.mutants(limits.cpu_seconds);
+        let config = self.tree.join(".cargo/config.toml");
+        let runner = RUNNER.replace("SECONDS", limits.cpu_seconds);
+        fs::create_dir_all(self.tree.join(".cargo"))
+            .and_then(|()| fs::write(&config, runner))
+            .map_err(|error| format!("{}: {error}", config.display()))?;
+        let mut command = self.mutants();
         command.args([
             "--iterate",
             "--in-place",
@@ -265,18 +272,18 @@ impl Runner {
     }
 
     /// cargo-mutants on the layer.
-    fn mutants(&self, cpu_seconds: &str) -> Command {
-        let mut command = self.limited(cpu_seconds, &["mutants", "--no-config"]);
+    fn mutants(&self) -> Command {
+        let mut command = self.behind(&["mutants", "--no-config"]);
         command.args(PACKAGES.iter().flat_map(|package| ["--package", package]));
         command.args(FILES.iter().flat_map(|file| ["--file", file]));
         command
     }
 
-    /// Cargo with the limits, on the copy.
-    fn limited(&self, cpu_seconds: &str, arguments: &[&str]) -> Command {
+    /// Cargo on the copy, behind all other work of the machine.
+    fn behind(&self, arguments: &[&str]) -> Command {
         let cargo = cargo(arguments);
-        let mut command = Command::new("sh");
-        command.args(["-c", LIMITED, "sh", cpu_seconds]);
+        let mut command = Command::new("nice");
+        command.args(["-n", "15"]);
         command.arg(cargo.get_program()).args(cargo.get_args());
         // `cargo` removes variables and sets none.
         cargo.get_envs().for_each(|(name, _)| {
