@@ -3,6 +3,7 @@
 mod databases;
 mod figures;
 mod opening;
+mod settings;
 
 use std::path::Path;
 

@@ -1,12 +1,14 @@
 //! The project's own tasks: `cargo xtask test` runs every suite, `cargo xtask web` those of the
 //! JavaScript package alone, `cargo xtask demo` shows the main job on real input, `cargo xtask
-//! examples` runs the examples, `cargo xtask api` keeps the list of what holt offers.
+//! examples` runs the examples, `cargo xtask api` keeps the list of what holt offers, `cargo xtask
+//! mutants` asks whether the tests notice changed code.
 //!
 //! Owns: the command line. Never does: print anything from the suites itself.
 
 mod api;
 mod demo;
 mod examples;
+mod mutants;
 mod run;
 mod summary;
 mod test;
@@ -22,6 +24,7 @@ usage: cargo xtask test [--no-browser] [--no-web] [--quick]
        cargo xtask demo [--keep]
        cargo xtask examples
        cargo xtask api [--check] [--allow-missing]
+       cargo xtask mutants [--seed N] [--sample N] [--again]
 
 test      every check: format, clippy, the build without std, all suites, Node and Chromium
             --no-browser  leave Chromium out
@@ -37,12 +40,23 @@ examples  builds the programs in examples and runs each on a directory of its ow
 api       writes docs/API-COVERAGE.md from docs/api.toml, and names rows without a test
             --check          write nothing: fail if the page is stale or a row has no test
             --allow-missing  with --check: let rows without a test pass
+mutants   changes the code of the public handles in places drawn by a seed, one at a time, and
+          fails if more than 3 in 100 changes go unnoticed by the tests; see its --help
 ";
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     let command = words.next().unwrap_or_default();
     let flags: Vec<String> = words.collect();
+    if command == "mutants" {
+        return match mutants::Options::parse(&flags) {
+            Ok(options) => ended(&command, mutants::run(&options)),
+            Err(why) => {
+                eprint!("{why}\n{}", mutants::HELP);
+                ExitCode::from(2)
+            }
+        };
+    }
     let known: &[&str] = match command.as_str() {
         "test" => &["--no-browser", "--no-web", "--quick"],
         "web" => &["--no-browser", "--no-figures", "--size"],
@@ -76,6 +90,10 @@ fn main() -> ExitCode {
         "examples" => examples::run(),
         _ => demo::run(has("--keep")),
     };
+    ended(&command, passed)
+}
+
+fn ended(command: &str, passed: Result<(), String>) -> ExitCode {
     match passed {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {

@@ -8,8 +8,9 @@ use std::println;
 use super::kit_tests::{Devices, Random, assert_clean, dump};
 use super::{AtomicBatch, PutOutcome, Snapshot, Tree};
 use crate::error::Error;
-use crate::ids::RecordVersion;
-use crate::limits::{MAX_KEY_BYTES, MAX_VALUE_BYTES, SMALL_PREFIX_RECORDS};
+use crate::ids::{RecordVersion, STANDALONE_TREE};
+use crate::limits::{MAX_KEY_BYTES, MAX_RECORD_BYTES, MAX_VALUE_BYTES, SMALL_PREFIX_RECORDS};
+use crate::log::{OpRef, encoded_len};
 
 type Bytes = Vec<u8>;
 
@@ -496,14 +497,50 @@ fn values_that_renames_log_count_for_the_size_of_the_record() {
 fn a_guard_that_fails_leaves_no_trace_without_a_log_either() {
     let tree = Tree::memory().unwrap();
     tree.put(b"a", b"1").unwrap();
-    for _ in 0..3 {
+    for _ in 0..100 {
         let refused = tree.atomic(|batch| {
             batch.put(b"a", b"2");
             batch.put(b"new", b"3");
             batch.assert_absent(b"a");
         });
         assert_eq!(refused, Ok(false));
+        assert_eq!(tree.atomic(|batch| batch.delete(b"not there")), Ok(true));
     }
+    assert!(tree.last_lsn() < 10_000, "positions are not wasted");
     assert_clean(tree.verify(), "after failed guards");
     assert_eq!(dump(&tree).len(), 1);
+}
+
+/// A batch that is one byte too long for a log record is refused at once, and nothing else is.
+#[test]
+fn the_size_of_a_record_is_known_before_anything_happens() {
+    let tree = Devices::new().tree();
+    tree.put(b"before", b"1").unwrap();
+    let keys: Vec<[u8; 2]> = (0..300u16).map(u16::to_be_bytes).collect();
+    let mut value = alloc::vec![7; MAX_RECORD_BYTES / keys.len() - 8];
+    // The last value fills the record to the byte.
+    let record = |value: &[u8], last: &[u8]| {
+        let put = |key, value| OpRef::Put { tree: STANDALONE_TREE, key, value };
+        let mut ops: Vec<OpRef<'_>> = keys.iter().map(|key| put(&key[..], value)).collect();
+        ops.push(put(b"last", last));
+        encoded_len(&ops)
+    };
+    let mut last = Vec::new();
+    while record(&value, &last) > MAX_RECORD_BYTES {
+        value.pop();
+    }
+    while record(&value, &last) <= MAX_RECORD_BYTES {
+        last.push(7);
+    }
+    let write = |last: &[u8]| {
+        tree.atomic(|batch| {
+            keys.iter().for_each(|key| batch.put(key, &value));
+            batch.put(b"last", last);
+        })
+    };
+    let refused = write(&last);
+    assert!(matches!(refused, Err(Error::WalRecordTooLarge { .. })), "{refused:?}");
+    assert_eq!(dump(&tree).len(), 1);
+    assert_eq!(write(&last[1..]), Ok(true));
+    assert_eq!(dump(&tree).len(), keys.len() + 2);
 }

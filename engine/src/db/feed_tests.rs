@@ -176,3 +176,48 @@ fn what_is_not_kept_is_expired_and_never_silently_skipped() {
     assert!(matches!(tree.changes_since(before), Err(Error::Expired { .. })));
     assert!(matches!(tree.changes_since(recent), Err(Error::Expired { .. })));
 }
+
+/// The position of the last change, which wrote `key`.
+fn position(tree: &Tree, key: &[u8]) -> u64 {
+    tree.get_version(key).unwrap().unwrap().as_u64()
+}
+
+#[test]
+fn a_feed_reaches_as_far_back_after_a_reopening() {
+    const RETENTION: u64 = 3000;
+    let reached = |tree: &Tree, positions: &[u64]| {
+        positions.iter().filter(|&&from| tree.changes_since(from).is_ok()).count()
+    };
+    let (stays, closes) = (Devices::new(), Devices::new());
+    let open = stays.open(RETENTION);
+    let mut reopened = closes.open(RETENTION);
+    let (mut here, mut there) = (Vec::new(), Vec::new());
+    for at in 0..300u32 {
+        if at % 9 == 0 {
+            drop(reopened);
+            reopened = closes.open(RETENTION);
+        }
+        let (key, value) = (at.to_be_bytes(), alloc::vec![7; (at % 50) as usize]);
+        open.put(&key, &value).unwrap();
+        reopened.put(&key, &value).unwrap();
+        here.push(position(&open, &key));
+        there.push(position(&reopened, &key));
+        assert_eq!(reached(&reopened, &there), reached(&open, &here), "after {at} writes");
+    }
+    let kept = reached(&open, &here);
+    assert!((20..100).contains(&kept), "{kept} changes of some 70 bytes are kept");
+}
+
+#[test]
+fn the_newest_change_is_always_kept() {
+    let devices = Devices::new();
+    let tree = devices.open(1);
+    for at in 0..50u32 {
+        // Now and then one of several parts.
+        let len = if at % 10 == 0 { 300_000 } else { 100 };
+        let key = at.to_be_bytes();
+        tree.put(&key, &alloc::vec![7; len]).unwrap();
+        let newest = tree.changes_since(position(&tree, &key)).map(|page| page.changes.len());
+        assert_eq!(newest, Ok(1), "write {at}");
+    }
+}

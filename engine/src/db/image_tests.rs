@@ -207,3 +207,34 @@ fn a_crash_while_parts_come_in_leaves_what_was_published_before() {
     assert_eq!(to.open_tree("own").unwrap().get(b"stays").unwrap().as_deref(), Some(&b"1"[..]));
     assert!(to.verify().unwrap().is_clean());
 }
+
+#[test]
+fn an_image_is_hardly_larger_than_its_records() {
+    let db = open(&devices());
+    let tree = db.create_tree("many").unwrap();
+    // More than a block of them.
+    const RECORDS: usize = 20_000;
+    for at in 0..RECORDS as u64 {
+        tree.put(&at.to_be_bytes(), &[7; 12]).unwrap();
+    }
+    let image = db.export_checkpoint().unwrap();
+    assert_eq!(image.validate().unwrap().records, RECORDS as u64);
+    // Key, value and version, and a byte for each length.
+    let payload = RECORDS * (8 + 12 + 8 + 2);
+    assert!((payload..payload + 200).contains(&image.as_bytes().len()));
+}
+
+#[test]
+fn the_unnamed_tree_of_an_image_goes_only_where_there_is_none() {
+    let from = open(&devices());
+    from.unnamed_tree().put(b"key", b"brought").unwrap();
+    let image = from.export_checkpoint().unwrap();
+    let to = open(&devices());
+    to.unnamed_tree().put(b"key", b"own").unwrap();
+    let refused = to.install_checkpoint(&image);
+    assert!(matches!(refused, Err(Error::TreeExists { .. })), "{refused:?}");
+    assert_eq!(to.unnamed_tree().get(b"key").unwrap().as_deref(), Some(&b"own"[..]));
+    to.unnamed_tree().delete(b"key").unwrap();
+    to.install_checkpoint(&image).unwrap();
+    assert_eq!(to.unnamed_tree().get(b"key").unwrap().as_deref(), Some(&b"brought"[..]));
+}

@@ -110,6 +110,14 @@ fn only_the_writer_at_the_tail_wins_and_nobody_goes_round_the_journal() {
         db.journal_envelopes_after(JournalAnchor::new(1, [9; 32]), 1, 1),
         Err(Error::JournalAnchorMismatch { .. })
     ));
+    // Ahead of the tail is another history, not damage.
+    for ahead in [2, 3, u64::MAX] {
+        let refused = db.journal_envelopes_after(anchor(ahead), 1, 1).unwrap_err();
+        let expected = Error::JournalAnchorMismatch { requested: ahead, expected: 1 };
+        assert_eq!(refused, expected);
+    }
+    let tail = db.journal_envelopes_after(anchor(1), 1, 1).unwrap();
+    assert!(tail.envelopes().is_empty() && !tail.has_more() && *tail.next() == anchor(1));
     assert!(matches!(
         db.journal_envelopes_after(anchor(1), 0, 1),
         Err(Error::InvalidJournalScanLimit { .. })
@@ -126,4 +134,33 @@ fn envelopes_that_are_none_are_refused() {
     ));
     assert!(make(u64::MAX, 0, b"x").is_err());
     assert_eq!(make(1, 2, b""), Err(JournalEnvelopeError::EmptyPayload));
+}
+
+#[test]
+fn envelopes_of_any_size_are_read_back_within_the_bytes_that_were_asked_for() {
+    let devices = devices();
+    let db = open(&devices);
+    db.create_tree("t").unwrap();
+    db.initialize_journal_stream(anchor(0)).unwrap();
+    let sizes = [1, 300_000, 700, 2_500_000, 1_048_576, 5];
+    let envelopes: Vec<JournalEnvelope> = (1..)
+        .zip(sizes)
+        .map(|(sequence, size)| {
+            let payload = (0..size).map(|at| (at % 251) as u8).collect();
+            JournalEnvelope::new(anchor(sequence - 1), anchor(sequence), payload).unwrap()
+        })
+        .collect();
+    for envelope in &envelopes {
+        let put = db.atomic_with_journal_envelope(envelope, |batch| batch.put("t", b"k", b"v"));
+        assert_eq!(put, Ok(true));
+    }
+    drop(db);
+    let db = open(&devices);
+    let all = db.journal_envelopes_after(anchor(0), 100, usize::MAX).unwrap();
+    assert!(all.envelopes() == envelopes && !all.has_more());
+    // No further one once the bytes are reached.
+    let some = db.journal_envelopes_after(anchor(0), 100, 300_001).unwrap();
+    assert!(some.envelopes() == &envelopes[..2] && some.has_more());
+    let more = db.journal_envelopes_after(anchor(0), 100, 300_002).unwrap();
+    assert!(more.envelopes() == &envelopes[..3] && *more.next() == anchor(3));
 }

@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicI64, Ordering};
+use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use super::{DB, Options, RangeEntry, Tree};
 use crate::device::{
@@ -12,6 +12,7 @@ use crate::device::{
 use crate::error::{Corruption, Error, IoError, IoErrorKind, Result};
 use crate::geometry::Geometry;
 use crate::ids::{BlobId, Lsn, StoreId, Ticket};
+use crate::limits::PAGE_BYTES;
 
 /// A small generator (xorshift64*), so that a seed names a case.
 pub(super) struct Random(pub u64);
@@ -69,6 +70,7 @@ impl Random {
 pub(super) struct Faulty {
     store: MemoryBlobStore,
     left: AtomicI64,
+    staged: AtomicU64,
 }
 
 /// A log in memory whose appends and syncs fail from the n-th on.
@@ -98,7 +100,7 @@ fn count(left: &AtomicI64, call: &str) -> Result<()> {
 impl Faulty {
     pub fn new(frame: u32) -> Arc<Self> {
         let store = MemoryBlobStore::new(Geometry::new(frame).unwrap(), [7; 16]);
-        Arc::new(Self { store, left: AtomicI64::new(NEVER) })
+        Arc::new(Self { store, left: AtomicI64::new(NEVER), staged: AtomicU64::new(0) })
     }
 
     /// The next `after` reads work, and then none.
@@ -108,6 +110,11 @@ impl Faulty {
 
     pub fn heal(&self) {
         self.left.store(NEVER, Ordering::Relaxed);
+    }
+
+    /// Pages staged so far.
+    pub fn staged(&self) -> u64 {
+        self.staged.load(Ordering::Relaxed)
     }
 }
 
@@ -151,6 +158,7 @@ impl BlobStore for Faulty {
         self.store.read_staged(ticket, buf)
     }
     fn stage(&self, pages: &[u8], tickets: &mut Vec<Ticket>) -> Result<()> {
+        self.staged.fetch_add((pages.len() / PAGE_BYTES) as u64, Ordering::Relaxed);
         self.store.stage(pages, tickets)
     }
     fn release(&self, tickets: &[Ticket]) -> Result<()> {

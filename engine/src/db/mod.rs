@@ -62,6 +62,8 @@ mod scan_tests;
 mod snapshot_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod upkeep_tests;
 
 pub use batch::{AtomicBatch, DBAtomicBatch};
 pub use feed::{Change, ChangeEvent, ChangePage};

@@ -473,3 +473,19 @@ fn a_hidden_tree_is_never_published() {
     assert_eq!(devices.blobs.root().unwrap(), published);
     assert!(matches!(tree.put(b"k", b"v"), Err(Error::Poisoned { .. })));
 }
+
+#[test]
+fn a_batch_may_delete_from_a_tree_and_then_drop_it() {
+    let db = Devices::new().db();
+    let tree = db.create_tree("a").unwrap();
+    tree.put(b"k", b"v").unwrap();
+    let requests = [
+        Request::Delete { tree: tree.tree, key: b"k", when: Expect::Anything },
+        Request::Delete { tree: CATALOG_TREE, key: b"a", when: Expect::Anything },
+        Request::DropTree { tree: tree.tree },
+    ];
+    assert!(db.shared.core.write().batch(&requests).is_ok_and(|report| report.is_some()));
+    gone(&tree);
+    assert_eq!(db.unnamed_tree().put(b"k", b"goes on"), Ok(()));
+    assert_clean(db.verify(), "dropped");
+}

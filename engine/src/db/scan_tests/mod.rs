@@ -6,6 +6,7 @@
 mod listings;
 mod lookups;
 mod moving;
+mod parts;
 mod tokens;
 
 use alloc::collections::BTreeMap;

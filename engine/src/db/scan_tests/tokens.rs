@@ -157,3 +157,26 @@ fn the_longest_token_has_the_longest_key() {
     assert_eq!(token.snapshot(), None);
     assert_eq!(tree.range().page_from(Some(&token), 5, 100).unwrap().entries.len(), 1);
 }
+
+/// Whatever two scans differ in, down to one bit of one prefix.
+#[test]
+fn a_token_belongs_to_its_prefix_alone() {
+    let tree = Tree::memory().unwrap();
+    for first in 0..=255u8 {
+        for second in 0..2u8 {
+            tree.put(&[first, second], b"").unwrap();
+        }
+    }
+    for first in 0..=255u8 {
+        let ask = Ask { prefix: [first].into(), ..Ask::default() };
+        let token = token(&ask, &tree);
+        for bit in 0..8 {
+            let other = Ask { prefix: [first ^ (1 << bit)].into(), ..Ask::default() };
+            let error = other.records(&tree).page_from(Some(&token), 5, 100).unwrap_err();
+            assert!(
+                matches!(error, Error::InvalidArgument { what: "page token", .. }),
+                "{first:#x}, other in bit {bit}: {error:?}"
+            );
+        }
+    }
+}

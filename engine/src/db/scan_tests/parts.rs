@@ -1,0 +1,70 @@
+//! How a listing is cut into parts: large enough that it asks the store seldom, small enough that
+//! writers need not wait for it.
+
+use alloc::rc::Rc;
+use core::cell::Cell;
+
+use crate::cache::Cache;
+use crate::db::Tree;
+use crate::db::scan_driver::Scan;
+use crate::db::scan_spec::ScanSpec;
+use crate::db::source::Source;
+use crate::error::Result;
+use crate::forest::Reader;
+use crate::ids::TreeId;
+use crate::node::Miss;
+
+/// A tree that counts how often it is asked.
+#[derive(Clone)]
+struct Counted {
+    tree: Tree,
+    asked: Rc<Cell<usize>>,
+}
+
+impl Source for Counted {
+    type Pages<'a> = Cache;
+
+    fn tree(&self) -> TreeId {
+        Source::tree(&self.tree)
+    }
+
+    fn snapshot(&self) -> Option<u64> {
+        None
+    }
+
+    fn look<T>(&self, look: impl FnMut(Reader<'_, Cache>) -> Result<T, Miss>) -> Result<T> {
+        self.asked.set(self.asked.get() + 1);
+        Source::look(&self.tree, look)
+    }
+}
+
+fn asked(tree: &Tree, reverse: bool, values: bool, limit: usize) -> usize {
+    let asked = Rc::new(Cell::new(0));
+    let source = Counted { tree: tree.clone(), asked: asked.clone() };
+    let spec = ScanSpec { reverse, ..ScanSpec::default() };
+    let mut seen = 0;
+    let scan = Scan::new(source, &spec, values, 16);
+    let count = |_: crate::db::scan_part::Lent<'_>| {
+        seen += 1;
+        Ok(true)
+    };
+    assert!(!scan.visit(limit, count).unwrap().more);
+    assert_eq!(seen, 20_000);
+    asked.get()
+}
+
+#[test]
+fn a_listing_comes_in_parts_of_a_sensible_size() {
+    let tree = Tree::memory().unwrap();
+    for at in 0..20_000u32 {
+        tree.put(&at.to_be_bytes(), &[7; 60]).unwrap();
+    }
+    for reverse in [false, true] {
+        // 1.3 MB, at most 64 KiB at a time.
+        let records = asked(&tree, reverse, true, usize::MAX);
+        assert!((20..=30).contains(&records), "asked {records} times for 20 000 records");
+        // Many entries to a part where they are short, yet not all of them.
+        let keys = asked(&tree, reverse, false, usize::MAX);
+        assert!((5..=12).contains(&keys), "asked {keys} times for 20 000 keys");
+    }
+}

@@ -1,0 +1,81 @@
+//! What a store does beside its answers: checks that tell how far they are, maintenance that
+//! ends, checkpoints that no single write pays for.
+
+use alloc::vec::Vec;
+
+use super::kit_tests::{Devices, dump};
+use crate::device::BlobStore;
+
+#[test]
+fn a_check_tells_how_far_it_is() {
+    let devices = Devices::new();
+    let tree = devices.tree();
+    for at in 0..3000u32 {
+        tree.put(&at.to_be_bytes(), &[7; 100]).unwrap();
+    }
+    tree.checkpoint().unwrap();
+    let mut told: Vec<(u64, u64)> = Vec::new();
+    let report = tree.verify_with(&mut |done, total| told.push((done, total))).unwrap();
+    assert!(report.is_clean());
+    assert!(told.is_sorted_by_key(|(done, _)| done), "it never goes back: {told:?}");
+    assert!(told.iter().all(|(done, total)| done <= total), "{told:?}");
+    let total = 2 * devices.blobs.usage().unwrap().pages;
+    assert_eq!(told.last(), Some(&(total, total)));
+    assert!(told.len() > 4, "{told:?}");
+    // Each page is checked by itself and as a part of its tree.
+    assert_eq!(report.pages * 2, total);
+    assert_eq!((report.records, report.payload_bytes), (3000, 3000 * 104));
+    assert!((600..=1000).contains(&report.fill_per_mille), "{report:?}");
+    for at in (0..3000u32).filter(|at| at % 3 > 0) {
+        tree.delete(&at.to_be_bytes()).unwrap();
+    }
+    let thinner = tree.verify().unwrap().fill_per_mille;
+    assert!((200..report.fill_per_mille).contains(&thinner), "{thinner}");
+}
+
+#[test]
+fn maintenance_ends_and_leaves_everything() {
+    let mut devices = Devices::new();
+    devices.options.auto_checkpoint = false;
+    let tree = devices.tree();
+    for at in 0..4000u32 {
+        tree.put(&at.to_be_bytes(), &[7; 100]).unwrap();
+    }
+    for at in (0..4000u32).filter(|at| at % 8 > 0) {
+        tree.delete(&at.to_be_bytes()).unwrap();
+    }
+    let (before, sparse) = (dump(&tree), tree.stats().unwrap());
+    let rounds = (1..10_000).find(|_| !tree.maintain(16).unwrap());
+    assert!(rounds.is_some_and(|rounds| rounds > 2), "{rounds:?} rounds");
+    let stats = tree.stats().unwrap();
+    assert!(stats.checkpoints > sparse.checkpoints, "the log was over its budget");
+    assert_eq!(dump(&tree), before);
+}
+
+#[test]
+fn no_single_write_pays_for_a_checkpoint() {
+    let mut devices = Devices::new();
+    devices.options.cache_bytes = 64 << 20;
+    devices.options.log_budget = 2 << 20;
+    let tree = devices.tree();
+    const RECORDS: u32 = 8000;
+    for at in 0..RECORDS {
+        tree.put(&at.to_be_bytes(), &[7; 900]).unwrap();
+    }
+    tree.checkpoint().unwrap();
+    let before = tree.stats().unwrap();
+    let start = devices.blobs.staged();
+    let (mut staged, mut most) = (start, 0);
+    for at in 0..RECORDS {
+        // One of each page, then the next of each.
+        let key = at * 4 % RECORDS + at * 4 / RECORDS;
+        tree.put(&key.to_be_bytes(), &[8; 900]).unwrap();
+        let now = devices.blobs.staged();
+        most = most.max(now - staged);
+        staged = now;
+    }
+    let checkpoints = tree.stats().unwrap().checkpoints - before.checkpoints;
+    assert!(checkpoints > 1);
+    let each = (staged - start) / checkpoints;
+    assert!(each > 1000 && most < each / 3, "one write wrote {most} pages of some {each}");
+}
