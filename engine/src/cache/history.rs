@@ -298,34 +298,25 @@ impl Cache {
         Ok(())
     }
 
-    /// Stages images and lets go of their memory.
+    /// Stages images and lets go of their memory. After a failure all of them are in memory.
     fn spill_history(&mut self, items: &[Kept]) -> Result<()> {
         let mut bytes = Vec::new();
         let mut places = Vec::new();
         for item in items {
             match *item {
                 Kept::Page(frame, page) => {
-                    let images = self.history.pages.get_mut(&(frame, page));
-                    for past in images.into_iter().flatten() {
-                        let Some(copy) = past.image.memory.take() else { continue };
-                        self.used -= PAGE_BYTES as u64;
-                        self.history.usage.memory_bytes -= PAGE_BYTES as u64;
+                    for past in self.history.pages.get(&(frame, page)).into_iter().flatten() {
+                        let Some(copy) = past.image.memory else { continue };
                         if past.image.staged.is_empty() {
                             bytes.extend_from_slice(self.slab.get(copy).bytes());
                             places.push((frame, page, past.kept));
                         }
-                        self.slab.give(copy);
                     }
                 }
                 Kept::Extent(extent) => self.spill_extent(extent)?,
             }
         }
-        let mut tickets = Vec::with_capacity(places.len());
-        if let Err(error) = self.stage_pages(&bytes, &mut tickets) {
-            // The images are gone from memory and nowhere else: nobody may read on.
-            self.expire_all();
-            return Err(error);
-        }
+        let tickets = self.stage_pages(&bytes)?;
         for ((frame, page, kept), ticket) in places.into_iter().zip(tickets) {
             self.history.usage.staged_bytes += PAGE_BYTES as u64;
             let images = self.history.pages.get_mut(&(frame, page));
@@ -334,21 +325,46 @@ impl Cache {
                 None => self.released.push(ticket),
             }
         }
+        for item in items {
+            let Kept::Page(frame, page) = *item else { continue };
+            for past in self.history.pages.get_mut(&(frame, page)).into_iter().flatten() {
+                if let Some(copy) = past.image.memory.take() {
+                    self.slab.give(copy);
+                    self.used -= PAGE_BYTES as u64;
+                    self.history.usage.memory_bytes -= PAGE_BYTES as u64;
+                }
+            }
+        }
         Ok(())
     }
 
-    fn stage_pages(&mut self, bytes: &[u8], tickets: &mut Vec<Ticket>) -> Result<()> {
-        bytes.chunks(MAX_TRANSFER_BYTES).try_for_each(|part| self.blobs.stage(part, tickets))
+    /// Stages pages; after a failure those that were are given back.
+    fn stage_pages(&mut self, bytes: &[u8]) -> Result<Vec<Ticket>> {
+        let mut tickets = Vec::with_capacity(bytes.len() / PAGE_BYTES);
+        let staged = bytes
+            .chunks(MAX_TRANSFER_BYTES)
+            .try_for_each(|part| self.blobs.stage(part, &mut tickets));
+        match staged {
+            Ok(()) => Ok(tickets),
+            Err(error) => {
+                self.released.extend(tickets);
+                Err(error)
+            }
+        }
     }
 
     fn spill_extent(&mut self, extent: u64) -> Result<()> {
-        let Some(past) = self.history.extents.get_mut(&extent) else { return Ok(()) };
+        let Some(past) = self.history.extents.get(&extent) else { return Ok(()) };
         let Some(bytes) = past.image.memory.clone() else { return Ok(()) };
-        if past.image.staged.is_empty() {
-            self.blobs.stage(&padded(&bytes), &mut past.image.staged)?;
-            self.history.usage.staged_bytes += (past.image.staged.len() * PAGE_BYTES) as u64;
+        let staged = match past.image.staged.is_empty() {
+            true => self.stage_pages(&padded(&bytes))?,
+            false => Vec::new(),
+        };
+        self.history.usage.staged_bytes += (staged.len() * PAGE_BYTES) as u64;
+        if let Some(past) = self.history.extents.get_mut(&extent) {
+            past.image.staged.extend(staged);
+            past.image.memory = None;
         }
-        past.image.memory = None;
         self.discharge(bytes.len() as u64);
         Ok(())
     }

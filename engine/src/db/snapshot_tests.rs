@@ -9,6 +9,7 @@ use crate::device::{MemoryBlobStore, MemoryLog};
 use crate::error::Error;
 use crate::geometry::Geometry;
 use crate::limits::{MIN_CACHE_BYTES, MIN_FRAME_BYTES, MIN_LOG_BUDGET};
+use crate::node::Miss;
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -237,4 +238,60 @@ fn without_numbers_left_there_are_no_more_snapshots_and_all_else_goes_on() {
     // What the error advises helps.
     let tree = devices.db().open_tree("t").unwrap();
     assert_eq!(tree.snapshot(b"").unwrap().get(b"a").unwrap().as_deref(), Some(&b"2"[..]));
+}
+
+#[test]
+fn a_store_that_takes_no_more_pages_costs_a_snapshot_nothing_that_it_kept() {
+    for after in 0..4 {
+        let mut devices = super::kit_tests::Devices::new();
+        devices.options = Options { cache_bytes: MIN_CACHE_BYTES, ..Options::default() };
+        let tree = devices.tree();
+        let mut model = Model::new();
+        for at in 0..400u32 {
+            let key: Vec<u8> = alloc::format!("k/{at:06}").into();
+            // One value in ten lies in an extent.
+            let len = if at % 10 == 0 { 5000 } else { 60 };
+            tree.put(&key, &alloc::vec![1; len]).unwrap();
+            model.insert(key, alloc::vec![1; len]);
+        }
+        tree.checkpoint().unwrap();
+        let snapshot = tree.snapshot(b"").unwrap();
+        devices.blobs.fail_stages_after(after);
+        // One operation, so that everything it replaces is to be written out at once.
+        let changed = tree.atomic(|batch| model.keys().for_each(|key| batch.put(key, b"new")));
+        assert_eq!(changed, Ok(true));
+        assert!(matches!(tree.put(b"k", b"v"), Err(Error::Poisoned { .. })), "after {after}");
+        assert_eq!(contents(&snapshot), Ok(model.clone()), "after {after}");
+        drop(snapshot);
+        assert_eq!(tree.get(b"k/000000").unwrap().as_deref(), Some(&b"new"[..]));
+    }
+}
+
+#[test]
+fn a_long_value_that_two_readers_load_is_counted_once() {
+    let devices = super::kit_tests::Devices::new();
+    let tree = devices.tree();
+    tree.put(b"long", &[7; 50_000]).unwrap();
+    tree.checkpoint().unwrap();
+    drop(tree);
+    let tree = devices.tree();
+    let look = || {
+        let core = tree.shared.core.read();
+        let reader = core.forest.reader();
+        let Some((page, slot)) = reader.find(tree.tree, b"long")? else { return Ok(0) };
+        reader.value(crate::node::Record::read(page, slot).value).map(<[u8]>::len)
+    };
+    let miss = loop {
+        match look() {
+            Err(miss @ Miss::Extent { .. }) => break miss,
+            Err(miss) => tree.shared.core.write().forest.cache.load(miss).unwrap(),
+            Ok(_) => panic!("the value is in memory"),
+        }
+    };
+    let before = tree.shared.core.read().forest.cache.used();
+    for _ in 0..2 {
+        tree.shared.core.write().forest.cache.load(miss).unwrap();
+    }
+    assert_eq!(look(), Ok(50_000));
+    assert_eq!(tree.shared.core.read().forest.cache.used(), before + 50_000);
 }
