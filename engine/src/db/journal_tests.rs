@@ -127,3 +127,14 @@ fn envelopes_that_are_none_are_refused() {
     assert!(make(u64::MAX, 0, b"x").is_err());
     assert_eq!(make(1, 2, b""), Err(JournalEnvelopeError::EmptyPayload));
 }
+
+#[test]
+fn the_state_of_the_journal_is_not_read_from_a_store_that_is_no_state_that_ever_was() {
+    let db = DB::memory().unwrap();
+    db.initialize_journal_stream(JournalAnchor::new(1, [0; JOURNAL_DIGEST_BYTES])).unwrap();
+    let mut core = db.shared.core.write();
+    core.tear();
+    core.give_up("the test said so".into());
+    drop(core);
+    assert!(matches!(db.journal_state(), Err(Error::Poisoned { .. })));
+}
