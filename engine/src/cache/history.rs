@@ -45,6 +45,13 @@ struct PastExtent {
     image: Image<Arc<[u8]>>,
 }
 
+/// What a snapshot cannot lead to: frames and extents from these numbers on came after it.
+#[derive(Clone, Copy)]
+struct Born {
+    frame: u32,
+    extent: u64,
+}
+
 /// What an epoch kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kept {
@@ -69,7 +76,7 @@ pub struct HistoryUsage {
 #[derive(Default)]
 pub struct History {
     epoch: u64,
-    live: BTreeMap<u64, ()>,
+    live: BTreeMap<u64, Born>,
     pages: BTreeMap<(u32, u8), Vec<PastPage>>,
     extents: BTreeMap<u64, PastExtent>,
     by_epoch: BTreeMap<u64, Vec<Kept>>,
@@ -84,10 +91,9 @@ impl History {
         Self { limit: DEFAULT_SNAPSHOT_BYTES, ..Self::default() }
     }
 
-    /// Whether there is a snapshot that changes must keep images for.
-    #[inline]
-    pub fn is_live(&self) -> bool {
-        !self.live.is_empty()
+    /// The newest snapshot, which all that an older one leads to was there for.
+    fn newest(&self) -> Option<Born> {
+        self.live.last_key_value().map(|(_, born)| *born)
     }
 
     fn page(&self, frame: u32, page: u8, epoch: u64) -> Option<&PastPage> {
@@ -109,7 +115,8 @@ impl Cache {
     pub fn take_snapshot(&mut self) -> Result<u64> {
         let next = self.history.epoch.checked_add(1).ok_or(Error::SnapshotEpochExhausted)?;
         self.history.epoch = next;
-        self.history.live.insert(next, ());
+        let (frame, extent) = self.next_ids();
+        self.history.live.insert(next, Born { frame, extent });
         self.history.usage.snapshots += 1;
         Ok(next)
     }
@@ -125,10 +132,15 @@ impl Cache {
         self.history.limit = bytes;
     }
 
-    /// Whether changes must keep what they replace.
+    /// Whether changes of a frame must keep what they replace.
     #[inline]
-    pub fn keeps_history(&self) -> bool {
-        self.history.is_live()
+    pub(super) fn keeps_frame(&self, frame: u32) -> bool {
+        self.history.newest().is_some_and(|born| frame < born.frame)
+    }
+
+    /// Whether an extent that is removed must be kept.
+    pub(super) fn keeps_extent(&self, extent: u64) -> bool {
+        self.history.newest().is_some_and(|born| extent < born.extent)
     }
 
     /// Whether a snapshot can still be read.
@@ -166,7 +178,7 @@ impl Cache {
     }
 
     /// Keeps an extent that is about to be removed. One that is not in memory cannot be kept:
-    /// then the snapshots that may need it expire; see [`Cache::keeps_history`].
+    /// then the snapshots that may need it expire.
     pub(super) fn keep_past_extent(&mut self, extent: u64) {
         let slot = self.extents.get(&extent);
         let Some(bytes) = slot.and_then(|slot| slot.bytes.clone()) else {
@@ -196,8 +208,9 @@ impl Cache {
             return;
         }
         self.history.usage.snapshots -= 1;
-        let below = self.history.live.range(..epoch).next_back().map(|(&below, ())| below);
-        let above = self.history.live.range(epoch..).next().map(|(&above, ())| above);
+        let below = self.history.live.range(..epoch).next_back();
+        let below = below.map(|(&below, &born)| (below, born));
+        let above = self.history.live.range(epoch..).next().map(|(&above, _)| above);
         // Images kept from `above` on serve it too.
         let end = above.map_or(Unbounded, Excluded);
         let epochs: Vec<u64> =
@@ -213,13 +226,14 @@ impl Cache {
     }
 
     /// Drops an image unless the snapshot `below` needs it; whether it did.
-    fn drop_image(&mut self, item: Kept, kept: u64, below: Option<u64>) -> bool {
+    fn drop_image(&mut self, item: Kept, kept: u64, below: Option<(u64, Born)>) -> bool {
         match item {
             Kept::Page(frame, page) => {
                 let Some(images) = self.history.pages.get_mut(&(frame, page)) else { return true };
                 let at = images.partition_point(|image| image.kept < kept);
                 let before = at.checked_sub(1).map_or(0, |before| images[before].kept);
-                if at >= images.len() || below.is_some_and(|below| below > before) {
+                let needed = |(below, born): (u64, Born)| below > before && frame < born.frame;
+                if at >= images.len() || below.is_some_and(needed) {
                     return at >= images.len();
                 }
                 let gone = images.remove(at);
@@ -232,7 +246,7 @@ impl Cache {
                 self.forget_image(gone.image, PAGE_BYTES as u64);
             }
             Kept::Extent(extent) => {
-                if below.is_some() {
+                if below.is_some_and(|(_, born)| extent < born.extent) {
                     return false;
                 }
                 if let Some(gone) = self.history.extents.remove(&extent) {
@@ -270,7 +284,7 @@ impl Cache {
     pub(super) fn trim_history(&mut self) -> Result<()> {
         let total = |usage: HistoryUsage| usage.memory_bytes + usage.staged_bytes;
         while total(self.history.usage) > self.history.limit {
-            let Some((&oldest, ())) = self.history.live.first_key_value() else { break };
+            let Some((&oldest, _)) = self.history.live.first_key_value() else { break };
             self.expire(oldest);
         }
         let share = self.budget / HISTORY_SHARE;

@@ -295,3 +295,44 @@ fn a_long_value_that_two_readers_load_is_counted_once() {
     assert_eq!(look(), Ok(50_000));
     assert_eq!(tree.shared.core.read().forest.cache.used(), before + 50_000);
 }
+
+#[test]
+fn what_came_after_a_snapshot_and_went_costs_it_nothing() {
+    let tree = open(Options { snapshot_bytes: 1 << 20, cache_bytes: 1 << 20, ..tight() });
+    let mut model = Model::new();
+    for at in 0..200u32 {
+        let key: Vec<u8> = alloc::format!("k/{at:06}").into();
+        tree.put(&key, &[1; 60]).unwrap();
+        model.insert(key, alloc::vec![1; 60]);
+    }
+    tree.put(b"long", &[1; 100_000]).unwrap();
+    model.insert(b"long".to_vec(), alloc::vec![1; 100_000]);
+    let old = tree.snapshot(b"").unwrap();
+    for round in 0..40u8 {
+        tree.put(b"long", &[round; 100_000]).unwrap();
+    }
+    // A queue, which goes through many frames and holds little at a time.
+    for at in 0..40_000u32 {
+        tree.put(alloc::format!("q/{at:06}").as_bytes(), &[2; 60]).unwrap();
+        if let Some(gone) = at.checked_sub(300) {
+            assert!(tree.delete(alloc::format!("q/{gone:06}").as_bytes()).unwrap());
+        }
+    }
+    assert_eq!(contents(&old).unwrap(), model);
+    // A newer one keeps what it needs, and only as long as it is there.
+    let kept = |tree: &Tree| {
+        let usage = tree.shared.core.read().forest.cache.history_usage();
+        usage.memory_bytes + usage.staged_bytes
+    };
+    let before = kept(&tree);
+    let new = tree.snapshot(b"q/").unwrap();
+    let held = contents(&new).unwrap();
+    tree.put(b"long", b"").unwrap();
+    tree.delete_prefix(b"q/").unwrap();
+    assert_eq!((contents(&new).unwrap(), held.len()), (held, 300));
+    assert!(kept(&tree) >= before + 100_000);
+    drop(new);
+    tree.put(b"x", b"y").unwrap();
+    assert!(kept(&tree) < before + 100_000, "{} and then {}", before, kept(&tree));
+    assert_eq!(contents(&old).unwrap(), model);
+}
