@@ -446,6 +446,12 @@ pub struct Past<'a> {
 }
 
 impl Past<'_> {
+    /// Bytes of memory in use.
+    #[cfg(test)]
+    pub(crate) fn used(&self) -> u64 {
+        self.cache.used()
+    }
+
     /// A page as it was.
     pub fn page(&self, frame: u32, page: u8) -> Result<&Page, Miss> {
         match self.cache.history.page(frame, page, self.epoch) {

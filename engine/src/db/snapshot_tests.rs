@@ -8,7 +8,7 @@ use super::{Options, RangeEntry, Snapshot, Tree};
 use crate::device::{MemoryBlobStore, MemoryLog};
 use crate::error::Error;
 use crate::geometry::Geometry;
-use crate::limits::{MIN_CACHE_BYTES, MIN_FRAME_BYTES, MIN_LOG_BUDGET};
+use crate::limits::{MIN_CACHE_BYTES, MIN_FRAME_BYTES, MIN_LOG_BUDGET, READ_GROWTH_BYTES};
 use crate::node::Miss;
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -335,4 +335,30 @@ fn what_came_after_a_snapshot_and_went_costs_it_nothing() {
     tree.put(b"x", b"y").unwrap();
     assert!(kept(&tree) < before + 100_000, "{} and then {}", before, kept(&tree));
     assert_eq!(contents(&old).unwrap(), model);
+}
+
+#[test]
+fn a_long_lookup_in_a_snapshot_takes_no_more_memory_than_one_in_the_tree() {
+    let devices = super::kit_tests::Devices::new();
+    let tree = devices.tree();
+    let key = |at: u32| alloc::format!("k/{at:06}").into_bytes();
+    let count = 30;
+    (0..count).for_each(|at| tree.put(&key(at), &alloc::vec![at as u8; 1 << 20]).unwrap());
+    tree.checkpoint().unwrap();
+    drop(tree);
+    let tree = devices.tree();
+    let snapshot = tree.snapshot(b"").unwrap();
+    let (mut peak, mut at) = (0, 0);
+    let looked = snapshot.moment.look(|reader| {
+        while at < count {
+            peak = peak.max(reader.pages.used());
+            let Some((page, slot)) = reader.find(snapshot.tree, &key(at))? else { break };
+            let value = reader.value(crate::node::Record::read(page, slot).value)?;
+            assert!(value.iter().all(|byte| *byte == at as u8));
+            at += 1;
+        }
+        Ok(at)
+    });
+    assert_eq!(looked, Ok(count));
+    assert!(peak < 300_000 + READ_GROWTH_BYTES + (3 << 20), "{peak} bytes");
 }
