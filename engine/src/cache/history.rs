@@ -81,7 +81,9 @@ pub struct History {
     extents: BTreeMap<u64, PastExtent>,
     by_epoch: BTreeMap<u64, Vec<Kept>>,
     usage: HistoryUsage,
-    /// Most bytes of images, in memory and staged together.
+    /// Bytes of all images, each counted once: one that is read back is staged too.
+    kept: u64,
+    /// Most bytes of images, wherever they are.
     limit: u64,
 }
 
@@ -174,6 +176,7 @@ impl Cache {
         let images = self.history.pages.entry((frame, page)).or_default();
         images.push(PastPage { kept: epoch, image });
         self.history.by_epoch.entry(epoch).or_default().push(Kept::Page(frame, page));
+        self.history.kept += PAGE_BYTES as u64;
         self.charge(PAGE_BYTES as u64);
     }
 
@@ -189,6 +192,7 @@ impl Cache {
         let image = Image { memory: Some(bytes), staged: Vec::new() };
         self.history.extents.insert(extent, PastExtent { kept, len, image });
         self.history.by_epoch.entry(kept).or_default().push(Kept::Extent(extent));
+        self.history.kept += u64::from(len);
         self.charge(u64::from(len));
     }
 
@@ -258,6 +262,7 @@ impl Cache {
     }
 
     fn forget_image<T>(&mut self, image: Image<T>, bytes: u64) {
+        self.history.kept -= bytes;
         if image.memory.is_some() {
             self.discharge(bytes);
         }
@@ -273,7 +278,7 @@ impl Cache {
     }
 
     fn expire(&mut self, epoch: u64) {
-        let kept = self.history.usage.memory_bytes + self.history.usage.staged_bytes;
+        let kept = self.history.kept;
         self.retire_snapshot(epoch);
         self.history.usage.expired += 1;
         crate::trace::tell!(warn, "a snapshot expired", epoch = epoch, kept_bytes = kept);
@@ -282,8 +287,7 @@ impl Cache {
     /// Brings past images within their bounds: first out of memory, then, by letting the oldest
     /// snapshot expire, out of the store.
     pub(super) fn trim_history(&mut self) -> Result<()> {
-        let total = |usage: HistoryUsage| usage.memory_bytes + usage.staged_bytes;
-        while total(self.history.usage) > self.history.limit {
+        while self.history.kept > self.history.limit {
             let Some((&oldest, _)) = self.history.live.first_key_value() else { break };
             self.expire(oldest);
         }

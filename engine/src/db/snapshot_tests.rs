@@ -362,3 +362,28 @@ fn a_long_lookup_in_a_snapshot_takes_no_more_memory_than_one_in_the_tree() {
     assert_eq!(looked, Ok(count));
     assert!(peak < 300_000 + READ_GROWTH_BYTES + (3 << 20), "{peak} bytes");
 }
+
+#[test]
+fn reading_a_snapshot_does_not_bring_it_nearer_to_its_limit() {
+    let limit = 1 << 20;
+    let tree = open(Options { snapshot_bytes: limit, cache_bytes: 1 << 20, ..tight() });
+    let mut model = Model::new();
+    for at in 0..20_000u32 {
+        let key: Vec<u8> = alloc::format!("k/{at:06}").into();
+        tree.put(&key, &[1; 60]).unwrap();
+        model.insert(key, alloc::vec![1; 60]);
+    }
+    let snapshot = tree.snapshot(b"").unwrap();
+    for key in model.keys() {
+        tree.put(key, &[2; 60]).unwrap();
+        let usage = tree.shared.core.read().forest.cache.history_usage();
+        if usage.memory_bytes + usage.staged_bytes > limit - limit / 16 {
+            break;
+        }
+    }
+    let usage = tree.shared.core.read().forest.cache.history_usage();
+    assert!(usage.staged_bytes > limit / 2, "most of it was written out: {usage:?}");
+    for _ in 0..3 {
+        assert!(contents(&snapshot).unwrap() == model);
+    }
+}
