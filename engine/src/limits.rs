@@ -40,8 +40,12 @@ pub const PREFIX_OP_PAGES: usize = 512;
 /// a hidden tree as a whole.
 pub const SMALL_PREFIX_RECORDS: usize = 256;
 
-/// Most trees of a store, those of the engine included: the root record has a place for each.
+/// With so many trees in a store, those of the engine included, no more are created.
 pub const MAX_TREES: usize = 2048;
+
+/// Most trees that a root record has a place for: the catalog, the change feed and the journal
+/// may come when the others are there already.
+pub const MAX_ROOTS: usize = MAX_TREES + 3;
 
 /// Longest name of a tree, in bytes.
 pub const MAX_TREE_NAME_BYTES: usize = 1024;
@@ -230,7 +234,7 @@ const _: () = {
     assert!(MAX_EXTENT_BYTES >= MAX_KEY_BYTES);
     assert!(MAX_BATCH_PREFIX_OPS * PREFIX_OP_PAGES <= MAX_BATCH_PAGES);
     // Five bytes of id, a frame, a level and two counts of up to ten bytes each.
-    assert!(64 + MAX_TREES * (5 + 4 + 1 + 10 + 10) <= MAX_ROOT_BYTES);
+    assert!(64 + MAX_ROOTS * (5 + 4 + 1 + 10 + 10) <= MAX_ROOT_BYTES);
     assert!(MAX_TREE_NAME_BYTES <= MAX_INLINE_KEY_BYTES);
     assert!(MAX_TRANSFER_BYTES >= MAX_EXTENT_BYTES);
     assert!(MAX_BLOB_PAGES <= u8::MAX as usize + 1, "the manifest numbers pages in one byte");

@@ -43,10 +43,10 @@ impl Cache {
         extent
     }
 
-    /// Removes an extent of `len` bytes that nothing refers to any more. While there are
-    /// snapshots it is read first if it is not in memory: they may need it.
+    /// Removes an extent of `len` bytes that nothing refers to any more. If a snapshot may need
+    /// it, it is read first if it is not in memory.
     pub fn drop_extent(&mut self, extent: u64, len: u32) {
-        if self.keeps_history() {
+        if self.keeps_extent(extent) {
             if self.extent(extent, len).is_err() {
                 // If it cannot be read, the snapshots expire below; the removal goes on.
                 let _ = self.load(Miss::Extent { extent, len });

@@ -196,7 +196,7 @@ impl Cache {
         if self.control(frame)?.pending.has(page) {
             self.keep_pre_image(frame, page)?;
         }
-        if self.keeps_history() {
+        if self.keeps_frame(frame) {
             self.keep_past(frame, page);
         }
         let lsn = self.lsn;
@@ -261,10 +261,10 @@ impl Cache {
         Ok(())
     }
 
-    /// Removes a frame and all its pages. While there are snapshots they must be in memory: a
+    /// Removes a frame and all its pages. If a snapshot may need them they must be in memory: a
     /// miss has changed nothing.
     pub fn drop_frame(&mut self, frame: u32) -> Result<(), Miss> {
-        if self.keeps_history() {
+        if self.keeps_frame(frame) {
             let used = HeadView(self.page(frame, 0)?).used();
             for page in used.iter() {
                 self.page(frame, page)?;

@@ -45,6 +45,13 @@ struct PastExtent {
     image: Image<Arc<[u8]>>,
 }
 
+/// What a snapshot cannot lead to: frames and extents from these numbers on came after it.
+#[derive(Clone, Copy)]
+struct Born {
+    frame: u32,
+    extent: u64,
+}
+
 /// What an epoch kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kept {
@@ -69,12 +76,14 @@ pub struct HistoryUsage {
 #[derive(Default)]
 pub struct History {
     epoch: u64,
-    live: BTreeMap<u64, ()>,
+    live: BTreeMap<u64, Born>,
     pages: BTreeMap<(u32, u8), Vec<PastPage>>,
     extents: BTreeMap<u64, PastExtent>,
     by_epoch: BTreeMap<u64, Vec<Kept>>,
     usage: HistoryUsage,
-    /// Most bytes of images, in memory and staged together.
+    /// Bytes of all images, each counted once: one that is read back is staged too.
+    kept: u64,
+    /// Most bytes of images, wherever they are.
     limit: u64,
 }
 
@@ -84,10 +93,9 @@ impl History {
         Self { limit: DEFAULT_SNAPSHOT_BYTES, ..Self::default() }
     }
 
-    /// Whether there is a snapshot that changes must keep images for.
-    #[inline]
-    pub fn is_live(&self) -> bool {
-        !self.live.is_empty()
+    /// The newest snapshot, which all that an older one leads to was there for.
+    fn newest(&self) -> Option<Born> {
+        self.live.last_key_value().map(|(_, born)| *born)
     }
 
     fn page(&self, frame: u32, page: u8, epoch: u64) -> Option<&PastPage> {
@@ -109,7 +117,8 @@ impl Cache {
     pub fn take_snapshot(&mut self) -> Result<u64> {
         let next = self.history.epoch.checked_add(1).ok_or(Error::SnapshotEpochExhausted)?;
         self.history.epoch = next;
-        self.history.live.insert(next, ());
+        let (frame, extent) = self.next_ids();
+        self.history.live.insert(next, Born { frame, extent });
         self.history.usage.snapshots += 1;
         Ok(next)
     }
@@ -125,10 +134,15 @@ impl Cache {
         self.history.limit = bytes;
     }
 
-    /// Whether changes must keep what they replace.
+    /// Whether changes of a frame must keep what they replace.
     #[inline]
-    pub fn keeps_history(&self) -> bool {
-        self.history.is_live()
+    pub(super) fn keeps_frame(&self, frame: u32) -> bool {
+        self.history.newest().is_some_and(|born| frame < born.frame)
+    }
+
+    /// Whether an extent that is removed must be kept.
+    pub(super) fn keeps_extent(&self, extent: u64) -> bool {
+        self.history.newest().is_some_and(|born| extent < born.extent)
     }
 
     /// Whether a snapshot can still be read.
@@ -162,11 +176,12 @@ impl Cache {
         let images = self.history.pages.entry((frame, page)).or_default();
         images.push(PastPage { kept: epoch, image });
         self.history.by_epoch.entry(epoch).or_default().push(Kept::Page(frame, page));
+        self.history.kept += PAGE_BYTES as u64;
         self.charge(PAGE_BYTES as u64);
     }
 
     /// Keeps an extent that is about to be removed. One that is not in memory cannot be kept:
-    /// then the snapshots that may need it expire; see [`Cache::keeps_history`].
+    /// then the snapshots that may need it expire.
     pub(super) fn keep_past_extent(&mut self, extent: u64) {
         let slot = self.extents.get(&extent);
         let Some(bytes) = slot.and_then(|slot| slot.bytes.clone()) else {
@@ -177,6 +192,7 @@ impl Cache {
         let image = Image { memory: Some(bytes), staged: Vec::new() };
         self.history.extents.insert(extent, PastExtent { kept, len, image });
         self.history.by_epoch.entry(kept).or_default().push(Kept::Extent(extent));
+        self.history.kept += u64::from(len);
         self.charge(u64::from(len));
     }
 
@@ -196,8 +212,9 @@ impl Cache {
             return;
         }
         self.history.usage.snapshots -= 1;
-        let below = self.history.live.range(..epoch).next_back().map(|(&below, ())| below);
-        let above = self.history.live.range(epoch..).next().map(|(&above, ())| above);
+        let below = self.history.live.range(..epoch).next_back();
+        let below = below.map(|(&below, &born)| (below, born));
+        let above = self.history.live.range(epoch..).next().map(|(&above, _)| above);
         // Images kept from `above` on serve it too.
         let end = above.map_or(Unbounded, Excluded);
         let epochs: Vec<u64> =
@@ -213,13 +230,14 @@ impl Cache {
     }
 
     /// Drops an image unless the snapshot `below` needs it; whether it did.
-    fn drop_image(&mut self, item: Kept, kept: u64, below: Option<u64>) -> bool {
+    fn drop_image(&mut self, item: Kept, kept: u64, below: Option<(u64, Born)>) -> bool {
         match item {
             Kept::Page(frame, page) => {
                 let Some(images) = self.history.pages.get_mut(&(frame, page)) else { return true };
                 let at = images.partition_point(|image| image.kept < kept);
                 let before = at.checked_sub(1).map_or(0, |before| images[before].kept);
-                if at >= images.len() || below.is_some_and(|below| below > before) {
+                let needed = |(below, born): (u64, Born)| below > before && frame < born.frame;
+                if at >= images.len() || below.is_some_and(needed) {
                     return at >= images.len();
                 }
                 let gone = images.remove(at);
@@ -232,7 +250,7 @@ impl Cache {
                 self.forget_image(gone.image, PAGE_BYTES as u64);
             }
             Kept::Extent(extent) => {
-                if below.is_some() {
+                if below.is_some_and(|(_, born)| extent < born.extent) {
                     return false;
                 }
                 if let Some(gone) = self.history.extents.remove(&extent) {
@@ -244,6 +262,7 @@ impl Cache {
     }
 
     fn forget_image<T>(&mut self, image: Image<T>, bytes: u64) {
+        self.history.kept -= bytes;
         if image.memory.is_some() {
             self.discharge(bytes);
         }
@@ -259,7 +278,7 @@ impl Cache {
     }
 
     fn expire(&mut self, epoch: u64) {
-        let kept = self.history.usage.memory_bytes + self.history.usage.staged_bytes;
+        let kept = self.history.kept;
         self.retire_snapshot(epoch);
         self.history.usage.expired += 1;
         crate::trace::tell!(warn, "a snapshot expired", epoch = epoch, kept_bytes = kept);
@@ -268,9 +287,8 @@ impl Cache {
     /// Brings past images within their bounds: first out of memory, then, by letting the oldest
     /// snapshot expire, out of the store.
     pub(super) fn trim_history(&mut self) -> Result<()> {
-        let total = |usage: HistoryUsage| usage.memory_bytes + usage.staged_bytes;
-        while total(self.history.usage) > self.history.limit {
-            let Some((&oldest, ())) = self.history.live.first_key_value() else { break };
+        while self.history.kept > self.history.limit {
+            let Some((&oldest, _)) = self.history.live.first_key_value() else { break };
             self.expire(oldest);
         }
         let share = self.budget / HISTORY_SHARE;
@@ -298,34 +316,25 @@ impl Cache {
         Ok(())
     }
 
-    /// Stages images and lets go of their memory.
+    /// Stages images and lets go of their memory. After a failure all of them are in memory.
     fn spill_history(&mut self, items: &[Kept]) -> Result<()> {
         let mut bytes = Vec::new();
         let mut places = Vec::new();
         for item in items {
             match *item {
                 Kept::Page(frame, page) => {
-                    let images = self.history.pages.get_mut(&(frame, page));
-                    for past in images.into_iter().flatten() {
-                        let Some(copy) = past.image.memory.take() else { continue };
-                        self.used -= PAGE_BYTES as u64;
-                        self.history.usage.memory_bytes -= PAGE_BYTES as u64;
+                    for past in self.history.pages.get(&(frame, page)).into_iter().flatten() {
+                        let Some(copy) = past.image.memory else { continue };
                         if past.image.staged.is_empty() {
                             bytes.extend_from_slice(self.slab.get(copy).bytes());
                             places.push((frame, page, past.kept));
                         }
-                        self.slab.give(copy);
                     }
                 }
                 Kept::Extent(extent) => self.spill_extent(extent)?,
             }
         }
-        let mut tickets = Vec::with_capacity(places.len());
-        if let Err(error) = self.stage_pages(&bytes, &mut tickets) {
-            // The images are gone from memory and nowhere else: nobody may read on.
-            self.expire_all();
-            return Err(error);
-        }
+        let tickets = self.stage_pages(&bytes)?;
         for ((frame, page, kept), ticket) in places.into_iter().zip(tickets) {
             self.history.usage.staged_bytes += PAGE_BYTES as u64;
             let images = self.history.pages.get_mut(&(frame, page));
@@ -334,21 +343,46 @@ impl Cache {
                 None => self.released.push(ticket),
             }
         }
+        for item in items {
+            let Kept::Page(frame, page) = *item else { continue };
+            for past in self.history.pages.get_mut(&(frame, page)).into_iter().flatten() {
+                if let Some(copy) = past.image.memory.take() {
+                    self.slab.give(copy);
+                    self.used -= PAGE_BYTES as u64;
+                    self.history.usage.memory_bytes -= PAGE_BYTES as u64;
+                }
+            }
+        }
         Ok(())
     }
 
-    fn stage_pages(&mut self, bytes: &[u8], tickets: &mut Vec<Ticket>) -> Result<()> {
-        bytes.chunks(MAX_TRANSFER_BYTES).try_for_each(|part| self.blobs.stage(part, tickets))
+    /// Stages pages; after a failure those that were are given back.
+    fn stage_pages(&mut self, bytes: &[u8]) -> Result<Vec<Ticket>> {
+        let mut tickets = Vec::with_capacity(bytes.len() / PAGE_BYTES);
+        let staged = bytes
+            .chunks(MAX_TRANSFER_BYTES)
+            .try_for_each(|part| self.blobs.stage(part, &mut tickets));
+        match staged {
+            Ok(()) => Ok(tickets),
+            Err(error) => {
+                self.released.extend(tickets);
+                Err(error)
+            }
+        }
     }
 
     fn spill_extent(&mut self, extent: u64) -> Result<()> {
-        let Some(past) = self.history.extents.get_mut(&extent) else { return Ok(()) };
+        let Some(past) = self.history.extents.get(&extent) else { return Ok(()) };
         let Some(bytes) = past.image.memory.clone() else { return Ok(()) };
-        if past.image.staged.is_empty() {
-            self.blobs.stage(&padded(&bytes), &mut past.image.staged)?;
-            self.history.usage.staged_bytes += (past.image.staged.len() * PAGE_BYTES) as u64;
+        let staged = match past.image.staged.is_empty() {
+            true => self.stage_pages(&padded(&bytes))?,
+            false => Vec::new(),
+        };
+        self.history.usage.staged_bytes += (staged.len() * PAGE_BYTES) as u64;
+        if let Some(past) = self.history.extents.get_mut(&extent) {
+            past.image.staged.extend(staged);
+            past.image.memory = None;
         }
-        past.image.memory = None;
         self.discharge(bytes.len() as u64);
         Ok(())
     }
@@ -416,6 +450,12 @@ pub struct Past<'a> {
 }
 
 impl Past<'_> {
+    /// Bytes of memory in use.
+    #[cfg(test)]
+    pub(crate) fn used(&self) -> u64 {
+        self.cache.used()
+    }
+
     /// A page as it was.
     pub fn page(&self, frame: u32, page: u8) -> Result<&Page, Miss> {
         match self.cache.history.page(frame, page, self.epoch) {

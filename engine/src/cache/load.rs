@@ -86,6 +86,10 @@ impl Cache {
         if known.is_some_and(|slot| slot.len != len) {
             return missing("reference to an extent with another length");
         }
+        // Another reader that missed it may have been quicker.
+        if known.is_some_and(|slot| slot.bytes.is_some()) {
+            return Ok(());
+        }
         match known.filter(|slot| !slot.staged.is_empty()) {
             Some(slot) => {
                 for (ticket, page) in slot.staged.iter().zip(buffer.chunks_mut(PAGE_BYTES)) {

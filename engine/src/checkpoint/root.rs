@@ -7,7 +7,7 @@ use crate::codec::bytes::{Reader, Write};
 use crate::error::{Corruption, CorruptionClass, Result};
 use crate::forest::{Forest, Root};
 use crate::ids::{TreeId, is_hidden};
-use crate::limits::{MAX_FRAMES, MAX_LEVELS, MAX_TREES};
+use crate::limits::{MAX_FRAMES, MAX_LEVELS, MAX_ROOTS};
 use crate::log::LogState;
 
 /// Version of the root record and of the pages it leads to.
@@ -76,7 +76,7 @@ impl RootRecord {
     fn fill(&mut self, reader: &mut Reader<'_>) -> Option<()> {
         self.next_frame = reader.u32().filter(|&next| next <= MAX_FRAMES)?;
         self.next_extent = reader.u64().filter(|next| next >> 63 == 0)?;
-        let count = reader.varint().filter(|&count| count <= MAX_TREES as u64)?;
+        let count = reader.varint().filter(|&count| count <= MAX_ROOTS as u64)?;
         for _ in 0..count {
             let tree = TreeId::try_from(reader.varint()?).ok().filter(|tree| !is_hidden(*tree))?;
             let frame = reader.u32().filter(|&frame| frame < self.next_frame)?;

@@ -18,7 +18,7 @@ use crate::device::{BlobStore, LogDevice};
 use crate::error::{Error, Result};
 use crate::forest::Forest;
 use crate::ids::{JOURNAL_TREE, Lsn, STANDALONE_TREE, TreeId};
-use crate::limits::{MIN_CACHE_BYTES, MIN_LOG_BUDGET};
+use crate::limits::{LSN_STRIDE, MAX_LSN, MIN_CACHE_BYTES, MIN_LOG_BUDGET};
 use crate::log::{Durable, Log, OpRef, Recovery};
 
 /// An explicit checkpoint leaves at most this fraction of the file free: one part in so many.
@@ -206,15 +206,19 @@ impl Core {
         match &mut self.log {
             Some(log) => log.raise(above),
             None => {
-                self.clock = self.clock.max(above.next_multiple_of(8));
+                let clock = (self.clock + 8).max(above.next_multiple_of(8));
+                if clock > MAX_LSN - LSN_STRIDE {
+                    return Err(Error::QuotaExceeded { what: "log positions", limit: MAX_LSN });
+                }
+                self.clock = clock;
                 Ok(())
             }
         }
     }
 
-    /// Lets the change feed begin anew: what was put in was no commit.
-    pub fn restart_feed(&mut self) {
-        self.feed = Feed::new(self.options.feed_retention, self.last_lsn() + 1);
+    /// Lets the change feed begin anew at `floor`: what was put in was no commit.
+    pub fn restart_feed(&mut self, floor: Lsn) {
+        self.feed = Feed::new(self.options.feed_retention, floor);
     }
 
     /// Whether the store keeps a recovery journal.

@@ -271,3 +271,42 @@ fn a_log_record_that_cannot_be_applied_is_damage_at_its_position() {
         assert_eq!(log.bounds().unwrap(), before, "nothing changed");
     }
 }
+
+#[test]
+fn a_batch_that_may_be_in_the_log_is_not_said_to_be_undone_if_undoing_it_fails() {
+    let mut stuck = 0;
+    for at in 0..400 {
+        let mut devices = Devices::new();
+        devices.options.auto_checkpoint = false;
+        let db = devices.db();
+        let tree = db.create_tree("t").unwrap();
+        let mut random = Random::new(7);
+        for _ in 0..1500 {
+            tree.put(&random.key(), &random.value()).unwrap();
+        }
+        db.checkpoint().unwrap();
+        drop((tree, db));
+        let db = devices.db();
+        let tree = db.open_tree("t").unwrap();
+        tree.put(b"ready", b"").unwrap();
+        devices.log.fail_after(0);
+        devices.blobs.fail_after(at);
+        let failed = db.atomic(|batch| {
+            batch.delete_prefix("t", b"d0/");
+            batch.rename_prefix("t", b"d1/", b"d0/", true);
+            batch.delete_prefix("t", b"d3/");
+        });
+        devices.blobs.heal();
+        let Err(Error::Atomic { kind, .. }) = failed else { panic!("{failed:?}") };
+        let Err(Error::Poisoned { cause }) = tree.put(b"k", b"v") else { continue };
+        let torn = matches!(tree.get(b"k"), Err(Error::Poisoned { .. }));
+        if cause.contains("append log") {
+            assert_eq!(kind, AtomicErrorKind::OutcomeUnknown, "read {at}, torn: {torn}");
+            stuck += u32::from(torn);
+            if !torn {
+                break;
+            }
+        }
+    }
+    assert!(stuck > 0, "undoing never failed");
+}

@@ -95,7 +95,7 @@ pub struct Change {
 /// A part of the feed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChangePage {
-    /// Commits, in order.
+    /// Commits, in order. None at all, with `more`, if those read so far were of other trees.
     pub changes: Vec<Change>,
     /// Where to go on: pass it to the next call.
     pub next: Lsn,
@@ -114,6 +114,9 @@ pub(super) struct Feed {
     known: Option<(u64, u64)>,
     buffer: Vec<u8>,
 }
+
+/// What an entry counts for beside its operations.
+const ENTRY_BYTES: usize = 24;
 
 fn entry_key(lsn: Lsn, part: u16) -> [u8; 10] {
     let mut key = [0; 10];
@@ -215,7 +218,7 @@ impl Feed {
             forest.give_back(written);
             value.clear();
         }
-        Ok(before + (ops.len() + 24 * parts) as u64)
+        Ok(before + (ops.len() + ENTRY_BYTES * parts) as u64)
     }
 
     /// Finds out how much the feed holds.
@@ -228,7 +231,7 @@ impl Feed {
         let lsn = last.ok_or_else(damage)?;
         let total = forest.with(|forest| {
             let entry = entry_from(forest.reader(), lsn)?;
-            Ok(entry.map_or(0, |entry| entry.before + entry.ops.len() as u64 + 24))
+            Ok(entry.map_or(0, |entry| entry.before + (entry.ops.len() + ENTRY_BYTES) as u64))
         })?;
         Ok((total, dropped))
     }
@@ -274,17 +277,35 @@ pub(super) struct FeedRun {
     bytes: usize,
     page: ChangePage,
     started: bool,
+    /// Calls so far: the first may see an older state than the later ones.
+    calls: u32,
 }
 
 impl FeedRun {
     pub fn new(tree: Option<TreeId>, from: Lsn, max_changes: usize, max_bytes: usize) -> Self {
         let page = ChangePage { next: from, ..ChangePage::default() };
-        Self { tree, from, at: from, max_changes, max_bytes, bytes: 0, page, started: false }
+        Self {
+            tree,
+            from,
+            at: from,
+            max_changes,
+            max_bytes,
+            bytes: 0,
+            page,
+            started: false,
+            calls: 0,
+        }
     }
 
     /// Goes on until a bound is reached or the feed ends; `false` if the feed does not reach
     /// back to where it was to begin. After a miss, call it again.
     pub fn advance<P: Pages>(&mut self, reader: Reader<'_, P>) -> Result<bool, Miss> {
+        if self.calls == 1 {
+            // What it was to go on with may have been trimmed meanwhile.
+            *self = Self::new(self.tree, self.from, self.max_changes, self.max_bytes);
+            self.calls = 1;
+        }
+        self.calls = (self.calls + 1).min(2);
         if !self.started {
             let first = entry_from(reader, 0)?;
             if first.is_none_or(|first| first.lsn > self.from) {
@@ -312,8 +333,9 @@ impl FeedRun {
             };
             self.at = lsn + 1;
             self.page.next = self.at;
+            // What is passed over was read too, and the store held meanwhile.
+            self.bytes += ops.len() + ENTRY_BYTES;
             if !events.is_empty() {
-                self.bytes += ops.len();
                 self.page.changes.push(Change { lsn, events });
             }
         }

@@ -4,7 +4,8 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{ChangeEvent, Options, Tree};
+use super::feed::FeedRun;
+use super::{ChangeEvent, DB, Options, Tree};
 use crate::device::{BlobStore, LogDevice, MemoryBlobStore, MemoryLog};
 use crate::error::Error;
 use crate::geometry::Geometry;
@@ -220,4 +221,68 @@ fn the_newest_change_is_always_kept() {
         let newest = tree.changes_since(position(&tree, &key)).map(|page| page.changes.len());
         assert_eq!(newest, Ok(1), "write {at}");
     }
+}
+
+#[test]
+fn a_store_full_of_trees_opens_again_after_it_was_opened_with_a_feed() {
+    let devices = Devices::new();
+    let open = |feed_retention| {
+        let options = Options { feed_retention, ..Options::default() };
+        DB::open_with_devices(devices.blobs.clone(), Some(devices.log.clone()), options)
+    };
+    let db = open(0).unwrap();
+    let full = (0..).find(|at| db.create_tree(&alloc::format!("tree {at}")).is_err());
+    assert!(full.is_some_and(|full| full > 2000));
+    for round in 0..2u8 {
+        drop(open(1 << 20).unwrap());
+        let db = open(1 << 20).unwrap();
+        db.open_tree("tree 7").unwrap().put(b"k", &[round]).unwrap();
+        db.checkpoint().unwrap();
+    }
+}
+
+#[test]
+fn what_is_trimmed_while_a_reader_waits_for_the_store_is_not_skipped() {
+    let devices = Devices::new();
+    let tree = devices.open(60_000);
+    let put = |at: u32| tree.put(&at.to_be_bytes(), &[7; 600]).unwrap();
+    (0..50).for_each(put);
+    let from = tree.last_lsn();
+    (50..90).for_each(put);
+    tree.checkpoint().unwrap();
+    drop(tree);
+    let tree = devices.open(60_000);
+    // The first entries are in memory, so that the first look misses half way.
+    let mut first = FeedRun::new(None, from, 3, usize::MAX);
+    assert!(tree.shared.look(|forest| first.advance(forest.reader())).unwrap());
+    let mut run = FeedRun::new(None, from, usize::MAX, usize::MAX);
+    assert!(run.advance(tree.shared.core.read().forest.reader()).is_err());
+    (90..400).for_each(|at: u32| tree.put(&at.to_be_bytes(), &[7; 600]).unwrap());
+    let whole = tree.shared.look(|forest| run.advance(forest.reader())).unwrap();
+    assert!(!whole, "what the reader wants is gone");
+}
+
+#[test]
+fn a_part_of_the_feed_is_bounded_by_what_is_read_for_it() {
+    let devices = Devices::new();
+    let options = Options { feed_retention: 64 << 20, ..Options::default() };
+    let db =
+        DB::open_with_devices(devices.blobs.clone(), Some(devices.log.clone()), options).unwrap();
+    let (busy, quiet) = (db.create_tree("busy").unwrap(), db.create_tree("quiet").unwrap());
+    let mut from = db.last_lsn();
+    for at in 0..24u8 {
+        busy.put(&[at], &alloc::vec![at; 1 << 20]).unwrap();
+    }
+    quiet.put(b"k", b"v").unwrap();
+    let (mut parts, mut found) = (0, 0);
+    loop {
+        let page = quiet.changes_since(from).unwrap();
+        assert!(page.next > from, "every part goes on");
+        (parts, found, from) = (parts + 1, found + page.changes.len(), page.next);
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!(found, 1);
+    assert!(parts >= 3, "24 MiB read for one call");
 }

@@ -179,15 +179,16 @@ impl ImageInstall {
     /// `InvalidImage` if it is not whole; `Poisoned`, failures of the devices.
     pub fn finish(&mut self) -> Result<ImageSummary> {
         self.check_open()?;
+        self.open = false;
+        // Held to the end: nobody may write before an image that failed is taken back.
+        let mut core = self.shared.core.write();
+        core.installing = false;
         let finished = core::mem::take(&mut self.reader).end().and_then(|summary| {
-            let mut core = self.shared.core.write();
-            core.installing = false;
             finish(&mut core, &self.trees, summary)?;
             Ok(summary)
         });
-        match finished {
-            Ok(_) => self.open = false,
-            Err(_) => self.give_up()?,
+        if finished.is_err() {
+            give_up(&mut core, &core::mem::take(&mut self.trees))?;
         }
         finished
     }

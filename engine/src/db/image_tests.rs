@@ -7,7 +7,7 @@ use super::{CheckpointImage, DB, Options, RangeEntry, Tree};
 use crate::device::{BlobStore, LogDevice, MemoryBlobStore, MemoryLog};
 use crate::error::Error;
 use crate::geometry::Geometry;
-use crate::limits::{MIN_CACHE_BYTES, MIN_FRAME_BYTES};
+use crate::limits::{MAX_LSN, MAX_TREES, MIN_CACHE_BYTES, MIN_FRAME_BYTES};
 
 type Records = Vec<(Vec<u8>, Vec<u8>, u64)>;
 
@@ -237,4 +237,76 @@ fn the_unnamed_tree_of_an_image_goes_only_where_there_is_none() {
     to.unnamed_tree().delete(b"key").unwrap();
     to.install_checkpoint(&image).unwrap();
     assert_eq!(to.unnamed_tree().get(b"key").unwrap().as_deref(), Some(&b"brought"[..]));
+}
+
+/// An image of empty trees, or of one record of this version.
+fn image_of(trees: usize, version: Option<u64>) -> CheckpointImage {
+    let mut writer = super::image::ImageWriter::begin();
+    for at in 0..trees {
+        writer.tree(&alloc::format!("tree {at}"));
+    }
+    if let Some(version) = version {
+        writer.record(b"k", version, b"v");
+    }
+    writer.end();
+    CheckpointImage::from_bytes(core::mem::take(writer.written()))
+}
+
+#[test]
+fn a_store_filled_with_trees_by_an_image_opens_again() {
+    let devices = devices();
+    let to = open(&devices);
+    let trees = MAX_TREES - 1;
+    let image = image_of(trees, None);
+    match to.install_checkpoint(&image) {
+        Ok(_) => assert_eq!(to.list_trees().unwrap().len(), trees),
+        Err(error) => assert!(matches!(error, Error::QuotaExceeded { .. }), "{error}"),
+    }
+    let names = to.list_trees().unwrap();
+    to.checkpoint().unwrap();
+    drop(to);
+    assert_eq!(open(&devices).list_trees().unwrap(), names);
+}
+
+#[test]
+fn an_image_with_versions_that_leave_no_positions_is_refused_and_the_store_goes_on() {
+    for logged in [true, false] {
+        let devices = devices();
+        let options =
+            Options { cache_bytes: MIN_CACHE_BYTES, feed_retention: 1 << 20, ..Options::default() };
+        let log = logged.then(|| devices.1.clone());
+        let reopen = || DB::open_with_devices(devices.0.clone(), log.clone(), options.clone());
+        let to = reopen().unwrap();
+        let own = to.create_tree("own").unwrap();
+        own.put(b"a", b"1").unwrap();
+        let from = to.last_lsn();
+        let taken = to.install_checkpoint(&image_of(1, Some(MAX_LSN - 1)));
+        assert!(matches!(taken, Err(Error::QuotaExceeded { .. })), "{taken:?}");
+        own.put(b"b", b"2").unwrap();
+        assert_eq!(to.changes_since(from).unwrap().changes.len(), 1, "the feed goes on");
+        to.checkpoint().unwrap();
+        drop((own, to));
+        let to = reopen().unwrap();
+        assert_eq!(records(&to.open_tree("own").unwrap()).len(), 2);
+        assert!(to.verify().unwrap().is_clean());
+    }
+}
+
+#[test]
+fn who_followed_the_feed_before_an_image_came_is_told_that_it_missed_something() {
+    for logged in [true, false] {
+        let devices = devices();
+        let options = Options { feed_retention: 1 << 20, ..Options::default() };
+        let log = logged.then(|| devices.1.clone());
+        let to = DB::open_with_devices(devices.0.clone(), log, options).unwrap();
+        let own = to.create_tree("own").unwrap();
+        for at in 0..100u8 {
+            own.put(&[at], b"1").unwrap();
+        }
+        let from = to.last_lsn();
+        to.install_checkpoint(&image_of(1, Some(9))).unwrap();
+        own.put(b"later", b"2").unwrap();
+        let found = to.changes_since(from);
+        assert!(matches!(found, Err(Error::Expired { .. })), "logged: {logged}: {found:?}");
+    }
 }

@@ -164,3 +164,14 @@ fn envelopes_of_any_size_are_read_back_within_the_bytes_that_were_asked_for() {
     let more = db.journal_envelopes_after(anchor(0), 100, 300_002).unwrap();
     assert!(more.envelopes() == &envelopes[..3] && *more.next() == anchor(3));
 }
+
+#[test]
+fn the_state_of_the_journal_is_not_read_from_a_store_that_is_no_state_that_ever_was() {
+    let db = DB::memory().unwrap();
+    db.initialize_journal_stream(JournalAnchor::new(1, [0; JOURNAL_DIGEST_BYTES])).unwrap();
+    let mut core = db.shared.core.write();
+    core.tear();
+    core.give_up("the test said so".into());
+    drop(core);
+    assert!(matches!(db.journal_state(), Err(Error::Poisoned { .. })));
+}

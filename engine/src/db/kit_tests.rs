@@ -66,11 +66,12 @@ impl Random {
     }
 }
 
-/// A store in memory whose reads fail from the n-th on.
+/// A store in memory whose reads, or stagings, fail from the n-th on.
 pub(super) struct Faulty {
     store: MemoryBlobStore,
     left: AtomicI64,
     staged: AtomicU64,
+    stages: AtomicI64,
 }
 
 /// A log in memory whose appends and syncs fail from the n-th on.
@@ -100,7 +101,17 @@ fn count(left: &AtomicI64, call: &str) -> Result<()> {
 impl Faulty {
     pub fn new(frame: u32) -> Arc<Self> {
         let store = MemoryBlobStore::new(Geometry::new(frame).unwrap(), [7; 16]);
-        Arc::new(Self { store, left: AtomicI64::new(NEVER), staged: AtomicU64::new(0) })
+        Arc::new(Self {
+            store,
+            left: AtomicI64::new(NEVER),
+            stages: AtomicI64::new(NEVER),
+            staged: AtomicU64::new(0),
+        })
+    }
+
+    /// The next `after` stagings work, and then none.
+    pub fn fail_stages_after(&self, after: i64) {
+        self.stages.store(after, Ordering::Relaxed);
     }
 
     /// The next `after` reads work, and then none.
@@ -110,6 +121,7 @@ impl Faulty {
 
     pub fn heal(&self) {
         self.left.store(NEVER, Ordering::Relaxed);
+        self.stages.store(NEVER, Ordering::Relaxed);
     }
 
     /// Pages staged so far.
@@ -158,6 +170,7 @@ impl BlobStore for Faulty {
         self.store.read_staged(ticket, buf)
     }
     fn stage(&self, pages: &[u8], tickets: &mut Vec<Ticket>) -> Result<()> {
+        count(&self.stages, "stage")?;
         self.staged.fetch_add((pages.len() / PAGE_BYTES) as u64, Ordering::Relaxed);
         self.store.stage(pages, tickets)
     }

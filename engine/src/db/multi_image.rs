@@ -229,11 +229,12 @@ pub(super) fn finish(
     }
     let next = core.catalog.next.to_le_bytes();
     put(core, CATALOG_TREE, NEXT_KEY, &next, version)?;
+    core.raise(summary.max_version)?;
+    // Before it is gone: what fails from here on must not leave the feed to go on without a tree.
+    core.restart_feed(version + 1);
     if core.forest.roots.contains_key(&FEED_TREE) {
         core.forest.remove_tree(FEED_TREE)?;
     }
-    core.raise(summary.max_version)?;
-    core.restart_feed();
     core.checkpoint()?;
     for (name, tree) in trees.iter().filter(|(name, _)| name != UNNAMED) {
         core.catalog.names.insert(name.clone(), *tree);

@@ -117,9 +117,11 @@ impl DB {
     /// Where the journal stands.
     ///
     /// # Errors
-    /// `JournalStreamUnavailable` if there is none; `Corrupt` and failures of the device.
+    /// `JournalStreamUnavailable` if there is none; `Corrupt`, `Poisoned` and failures of the
+    /// device.
     pub fn journal_state(&self) -> Result<JournalState> {
         let mut core = self.shared.core.write();
+        core.check_whole()?;
         let found = state(&mut core);
         core.after_read();
         found?.ok_or_else(unavailable)

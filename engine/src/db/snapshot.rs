@@ -14,6 +14,7 @@ use crate::cache::Past;
 use crate::error::{Error, Result};
 use crate::forest::{Reader, Roots};
 use crate::ids::{Lsn, TreeId};
+use crate::limits::READ_GROWTH_BYTES;
 use crate::node::Miss;
 use crate::sync::Mutex;
 
@@ -108,7 +109,13 @@ impl Moment {
         let mut core = self.shared.core.write();
         core.counters.cold_reads += 1;
         let mut miss = missed;
+        let mut room = core.forest.cache.used() + READ_GROWTH_BYTES;
         loop {
+            if core.forest.cache.used() > room {
+                // A long lookup goes past more than may stay.
+                core.after_read();
+                room = core.forest.cache.used() + READ_GROWTH_BYTES;
+            }
             core.forest.cache.load(miss)?;
             core.counters.lookup_restarts += 1;
             match self.try_look(&core, &mut look)? {

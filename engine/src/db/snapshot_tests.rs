@@ -8,7 +8,8 @@ use super::{Options, RangeEntry, Snapshot, Tree};
 use crate::device::{MemoryBlobStore, MemoryLog};
 use crate::error::Error;
 use crate::geometry::Geometry;
-use crate::limits::{MIN_CACHE_BYTES, MIN_FRAME_BYTES, MIN_LOG_BUDGET};
+use crate::limits::{MIN_CACHE_BYTES, MIN_FRAME_BYTES, MIN_LOG_BUDGET, READ_GROWTH_BYTES};
+use crate::node::Miss;
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -237,4 +238,152 @@ fn without_numbers_left_there_are_no_more_snapshots_and_all_else_goes_on() {
     // What the error advises helps.
     let tree = devices.db().open_tree("t").unwrap();
     assert_eq!(tree.snapshot(b"").unwrap().get(b"a").unwrap().as_deref(), Some(&b"2"[..]));
+}
+
+#[test]
+fn a_store_that_takes_no_more_pages_costs_a_snapshot_nothing_that_it_kept() {
+    for after in 0..4 {
+        let mut devices = super::kit_tests::Devices::new();
+        devices.options = Options { cache_bytes: MIN_CACHE_BYTES, ..Options::default() };
+        let tree = devices.tree();
+        let mut model = Model::new();
+        for at in 0..400u32 {
+            let key: Vec<u8> = alloc::format!("k/{at:06}").into();
+            // One value in ten lies in an extent.
+            let len = if at % 10 == 0 { 5000 } else { 60 };
+            tree.put(&key, &alloc::vec![1; len]).unwrap();
+            model.insert(key, alloc::vec![1; len]);
+        }
+        tree.checkpoint().unwrap();
+        let snapshot = tree.snapshot(b"").unwrap();
+        devices.blobs.fail_stages_after(after);
+        // One operation, so that everything it replaces is to be written out at once.
+        let changed = tree.atomic(|batch| model.keys().for_each(|key| batch.put(key, b"new")));
+        assert_eq!(changed, Ok(true));
+        assert!(matches!(tree.put(b"k", b"v"), Err(Error::Poisoned { .. })), "after {after}");
+        assert_eq!(contents(&snapshot), Ok(model.clone()), "after {after}");
+        drop(snapshot);
+        assert_eq!(tree.get(b"k/000000").unwrap().as_deref(), Some(&b"new"[..]));
+    }
+}
+
+#[test]
+fn a_long_value_that_two_readers_load_is_counted_once() {
+    let devices = super::kit_tests::Devices::new();
+    let tree = devices.tree();
+    tree.put(b"long", &[7; 50_000]).unwrap();
+    tree.checkpoint().unwrap();
+    drop(tree);
+    let tree = devices.tree();
+    let look = || {
+        let core = tree.shared.core.read();
+        let reader = core.forest.reader();
+        let Some((page, slot)) = reader.find(tree.tree, b"long")? else { return Ok(0) };
+        reader.value(crate::node::Record::read(page, slot).value).map(<[u8]>::len)
+    };
+    let miss = loop {
+        match look() {
+            Err(miss @ Miss::Extent { .. }) => break miss,
+            Err(miss) => tree.shared.core.write().forest.cache.load(miss).unwrap(),
+            Ok(_) => panic!("the value is in memory"),
+        }
+    };
+    let before = tree.shared.core.read().forest.cache.used();
+    for _ in 0..2 {
+        tree.shared.core.write().forest.cache.load(miss).unwrap();
+    }
+    assert_eq!(look(), Ok(50_000));
+    assert_eq!(tree.shared.core.read().forest.cache.used(), before + 50_000);
+}
+
+#[test]
+fn what_came_after_a_snapshot_and_went_costs_it_nothing() {
+    let tree = open(Options { snapshot_bytes: 1 << 20, cache_bytes: 1 << 20, ..tight() });
+    let mut model = Model::new();
+    for at in 0..200u32 {
+        let key: Vec<u8> = alloc::format!("k/{at:06}").into();
+        tree.put(&key, &[1; 60]).unwrap();
+        model.insert(key, alloc::vec![1; 60]);
+    }
+    tree.put(b"long", &[1; 100_000]).unwrap();
+    model.insert(b"long".to_vec(), alloc::vec![1; 100_000]);
+    let old = tree.snapshot(b"").unwrap();
+    for round in 0..40u8 {
+        tree.put(b"long", &[round; 100_000]).unwrap();
+    }
+    // A queue, which goes through many frames and holds little at a time.
+    for at in 0..40_000u32 {
+        tree.put(alloc::format!("q/{at:06}").as_bytes(), &[2; 60]).unwrap();
+        if let Some(gone) = at.checked_sub(300) {
+            assert!(tree.delete(alloc::format!("q/{gone:06}").as_bytes()).unwrap());
+        }
+    }
+    assert_eq!(contents(&old).unwrap(), model);
+    // A newer one keeps what it needs, and only as long as it is there.
+    let kept = |tree: &Tree| {
+        let usage = tree.shared.core.read().forest.cache.history_usage();
+        usage.memory_bytes + usage.staged_bytes
+    };
+    let before = kept(&tree);
+    let new = tree.snapshot(b"q/").unwrap();
+    let held = contents(&new).unwrap();
+    tree.put(b"long", b"").unwrap();
+    tree.delete_prefix(b"q/").unwrap();
+    assert_eq!((contents(&new).unwrap(), held.len()), (held, 300));
+    assert!(kept(&tree) >= before + 100_000);
+    drop(new);
+    tree.put(b"x", b"y").unwrap();
+    assert!(kept(&tree) < before + 100_000, "{} and then {}", before, kept(&tree));
+    assert_eq!(contents(&old).unwrap(), model);
+}
+
+#[test]
+fn a_long_lookup_in_a_snapshot_takes_no_more_memory_than_one_in_the_tree() {
+    let devices = super::kit_tests::Devices::new();
+    let tree = devices.tree();
+    let key = |at: u32| alloc::format!("k/{at:06}").into_bytes();
+    let count = 30;
+    (0..count).for_each(|at| tree.put(&key(at), &alloc::vec![at as u8; 1 << 20]).unwrap());
+    tree.checkpoint().unwrap();
+    drop(tree);
+    let tree = devices.tree();
+    let snapshot = tree.snapshot(b"").unwrap();
+    let (mut peak, mut at) = (0, 0);
+    let looked = snapshot.moment.look(|reader| {
+        while at < count {
+            peak = peak.max(reader.pages.used());
+            let Some((page, slot)) = reader.find(snapshot.tree, &key(at))? else { break };
+            let value = reader.value(crate::node::Record::read(page, slot).value)?;
+            assert!(value.iter().all(|byte| *byte == at as u8));
+            at += 1;
+        }
+        Ok(at)
+    });
+    assert_eq!(looked, Ok(count));
+    assert!(peak < 300_000 + READ_GROWTH_BYTES + (3 << 20), "{peak} bytes");
+}
+
+#[test]
+fn reading_a_snapshot_does_not_bring_it_nearer_to_its_limit() {
+    let limit = 1 << 20;
+    let tree = open(Options { snapshot_bytes: limit, cache_bytes: 1 << 20, ..tight() });
+    let mut model = Model::new();
+    for at in 0..20_000u32 {
+        let key: Vec<u8> = alloc::format!("k/{at:06}").into();
+        tree.put(&key, &[1; 60]).unwrap();
+        model.insert(key, alloc::vec![1; 60]);
+    }
+    let snapshot = tree.snapshot(b"").unwrap();
+    for key in model.keys() {
+        tree.put(key, &[2; 60]).unwrap();
+        let usage = tree.shared.core.read().forest.cache.history_usage();
+        if usage.memory_bytes + usage.staged_bytes > limit - limit / 16 {
+            break;
+        }
+    }
+    let usage = tree.shared.core.read().forest.cache.history_usage();
+    assert!(usage.staged_bytes > limit / 2, "most of it was written out: {usage:?}");
+    for _ in 0..3 {
+        assert!(contents(&snapshot).unwrap() == model);
+    }
 }

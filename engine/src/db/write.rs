@@ -10,6 +10,7 @@ use super::core::Core;
 use crate::error::{Error, Result};
 use crate::forest::Place;
 use crate::ids::{Lsn, TreeId};
+use crate::limits::MAX_LSN;
 use crate::log::OpRef;
 use crate::txn::{Expect, Pending, Request, check_limits, check_requests};
 
@@ -207,8 +208,8 @@ impl Core {
             if undone.is_err() {
                 self.tear();
             }
-            self.guard(undone)?;
-            // How much of the record reached the device is not known.
+            // How much of the record reached the device is not known, whatever became of the rest.
+            let error = self.guard(undone).err().unwrap_or(error);
             return Err(Failed { error, unknown: true });
         }
         let noted = self.note(lsn, &ops);
@@ -245,7 +246,11 @@ impl Core {
             },
             None => {
                 let lsn = self.clock;
-                self.clock += 8 * (ops.len() as u64 + 1);
+                let next = lsn + 8 * (ops.len() as u64 + 1);
+                if next > MAX_LSN {
+                    return Err(Error::QuotaExceeded { what: "log positions", limit: MAX_LSN });
+                }
+                self.clock = next;
                 Ok(lsn)
             }
         }

@@ -9,7 +9,7 @@ use super::pending::Pending;
 use crate::error::{Corruption, CorruptionClass, Result};
 use crate::forest::Forest;
 use crate::ids::{Lsn, STANDALONE_TREE};
-use crate::limits::MAX_TREES;
+use crate::limits::MAX_ROOTS;
 use crate::log::{OpRef, RecordView};
 
 /// Applies the operations of a record.
@@ -32,7 +32,7 @@ fn check(forest: &Forest, op: &OpRef<'_>, lsn: Lsn) -> Result<()> {
     let exists = forest.roots.contains_key(&tree);
     let why = match op {
         OpRef::CreateTree { .. } if exists => "creates a tree that exists",
-        OpRef::CreateTree { .. } if forest.roots.len() >= MAX_TREES => "creates too many trees",
+        OpRef::CreateTree { .. } if forest.roots.len() >= MAX_ROOTS => "creates too many trees",
         OpRef::CreateTree { .. } => return Ok(()),
         _ if !exists => "changes a tree that does not exist",
         OpRef::DropTree { .. } if tree == STANDALONE_TREE => "drops the tree of the store",

@@ -116,7 +116,8 @@ impl StoreHome {
 
     fn open(&self) -> Result<Opened> {
         let geometry = Geometry::new(self.settings.frame_bytes)?;
-        let options = FileOptions { geometry, ..FileOptions::default() };
+        let direct = self.settings.direct;
+        let options = FileOptions { geometry, direct, ..FileOptions::default() };
         let FileStore { blobs, log, .. } = FileStore::open(&self.folder, &options)?;
         let options = self.settings.options();
         let Some(sandbox) = &self.sandbox else {

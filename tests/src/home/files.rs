@@ -25,6 +25,8 @@ pub struct FileSettings {
     pub log_budget: u64,
     /// Whether an acknowledged write survives loss of power.
     pub sync: bool,
+    /// Whether the system's cache is bypassed, as it is for stores that matter.
+    pub direct: bool,
 }
 
 impl FileSettings {
@@ -35,11 +37,18 @@ impl FileSettings {
         cache_bytes: MIN_CACHE_BYTES,
         log_budget: MIN_LOG_BUDGET,
         sync: false,
+        // The directory is in memory.
+        direct: false,
     };
 
     /// For the SIGKILL suite: small, so that checkpoints, spills and evictions never stop.
-    pub const VICTIM: Self =
-        Self { frame_bytes: 16 * 1024, cache_bytes: 1 << 20, log_budget: 512 * 1024, sync: false };
+    pub const VICTIM: Self = Self {
+        frame_bytes: 16 * 1024,
+        cache_bytes: 1 << 20,
+        log_budget: 512 * 1024,
+        sync: false,
+        direct: true,
+    };
 
     /// For the suite of prefix moves: less cache than the directory that moves.
     pub const MOVER: Self =
@@ -62,6 +71,7 @@ pub fn open_files(folder: &Path, settings: &FileSettings) -> Result<Tree> {
         .geometry(Geometry::new(settings.frame_bytes)?)
         .cache_bytes(settings.cache_bytes)
         .log_budget(settings.log_budget)
+        .direct_io(settings.direct)
         .durability(Durability::Wal { sync: settings.sync })
         .open()
 }
