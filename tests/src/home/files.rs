@@ -51,8 +51,13 @@ impl FileSettings {
     };
 
     /// For the suite of prefix moves: less cache than the directory that moves.
-    pub const MOVER: Self =
-        Self { frame_bytes: 64 * 1024, cache_bytes: 4 << 20, log_budget: 4 << 20, sync: false };
+    pub const MOVER: Self = Self {
+        frame_bytes: 64 * 1024,
+        cache_bytes: 4 << 20,
+        log_budget: 4 << 20,
+        sync: false,
+        direct: true,
+    };
 
     /// As the engine has them.
     pub fn options(&self) -> Options {
@@ -79,7 +84,10 @@ pub fn open_files(folder: &Path, settings: &FileSettings) -> Result<Tree> {
 /// Opens a store on files as a database.
 pub fn open_database(folder: &Path, settings: &FileSettings) -> Result<DB> {
     let geometry = Geometry::new(settings.frame_bytes)?;
-    let files = FileStore::open(folder, &FileOptions { geometry, ..FileOptions::default() })?;
+    let files = FileStore::open(
+        folder,
+        &FileOptions { geometry, direct: settings.direct, ..FileOptions::default() },
+    )?;
     DB::open_with_devices(files.blobs, Some(files.log), settings.options())
 }
 
