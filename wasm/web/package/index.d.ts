@@ -351,7 +351,7 @@ export interface ChangePage<C = Change> {
   changes: C[];
   /** Pass it to `changesSince` to go on. */
   next: bigint;
-  /** Whether there are more changes now. */
+  /** Whether there are more changes now; a page without changes may have more behind it. */
   more: boolean;
 }
 
