@@ -101,16 +101,23 @@ impl Moment {
         mut look: impl FnMut(Reader<'_, Past<'_>>) -> Result<T, Miss>,
     ) -> Result<T> {
         let held = self.shared.core.read();
-        let missed = match self.try_look(&held, &mut look)? {
-            Ok(found) => return Ok(found),
-            Err(miss) => miss,
-        };
+        if let Ok(found) = self.try_look(&held, &mut look)? {
+            return Ok(found);
+        }
         drop(held);
         let mut core = self.shared.core.write();
         core.counters.cold_reads += 1;
-        let mut miss = missed;
         let mut room = core.forest.cache.used() + READ_GROWTH_BYTES;
         loop {
+            // What was missed without the lock may be kept elsewhere by now: it is looked for
+            // anew.
+            let miss = match self.try_look(&core, &mut look)? {
+                Ok(found) => {
+                    core.after_read();
+                    return Ok(found);
+                }
+                Err(miss) => miss,
+            };
             if core.forest.cache.used() > room {
                 // A long lookup goes past more than may stay.
                 core.after_read();
@@ -118,13 +125,6 @@ impl Moment {
             }
             core.forest.cache.load(miss)?;
             core.counters.lookup_restarts += 1;
-            match self.try_look(&core, &mut look)? {
-                Ok(found) => {
-                    core.after_read();
-                    return Ok(found);
-                }
-                Err(next) => miss = next,
-            }
         }
     }
 

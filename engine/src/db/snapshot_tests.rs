@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::snapshot::Moment;
 use super::{Options, RangeEntry, Snapshot, Tree};
 use crate::device::{MemoryBlobStore, MemoryLog};
 use crate::error::Error;
@@ -386,4 +387,25 @@ fn reading_a_snapshot_does_not_bring_it_nearer_to_its_limit() {
     for _ in 0..3 {
         assert!(contents(&snapshot).unwrap() == model);
     }
+}
+
+#[test]
+fn a_page_that_vanished_while_a_reader_waited_is_no_damage() {
+    let tree = Tree::memory().unwrap();
+    tree.put(b"key", b"value").unwrap();
+    // What a reader missed before a writer moved it away: it is in no frame any more.
+    let gone = Miss::Page { frame: 7, page: 3 };
+    let mut missed = false;
+    let mut stale = || match core::mem::replace(&mut missed, true) {
+        false => Err(gone),
+        true => Ok(()),
+    };
+    assert_eq!(tree.shared.look(|_| stale()), Ok(()));
+    missed = false;
+    let mut stale = || match core::mem::replace(&mut missed, true) {
+        false => Err(gone),
+        true => Ok(()),
+    };
+    let moment = Moment::take(&tree.shared, tree.tree).unwrap();
+    assert_eq!(moment.look(|_| stale()), Ok(()));
 }

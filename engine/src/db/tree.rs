@@ -59,19 +59,26 @@ impl Shared {
     /// Runs a lookup; what it misses is loaded, with writers kept out only while that happens.
     /// All calls but the first see the same state.
     pub fn look<T>(&self, mut look: impl FnMut(&Forest) -> Result<T, Miss>) -> Result<T> {
-        let missed = {
+        {
             let core = self.core.read();
             core.check_whole()?;
-            match look(&core.forest) {
-                Ok(found) => return Ok(found),
-                Err(miss) => miss,
+            if let Ok(found) = look(&core.forest) {
+                return Ok(found);
             }
-        };
+        }
         let mut core = self.core.write();
+        core.check_whole()?;
         core.counters.cold_reads += 1;
-        let mut miss = missed;
         let mut room = core.forest.cache.used() + READ_GROWTH_BYTES;
         loop {
+            // What was missed without the lock may be gone by now: it is looked for anew.
+            let miss = match look(&core.forest) {
+                Ok(found) => {
+                    core.after_read();
+                    return Ok(found);
+                }
+                Err(miss) => miss,
+            };
             if core.forest.cache.used() > room {
                 // A long lookup goes past more than may stay.
                 core.after_read();
@@ -79,13 +86,6 @@ impl Shared {
             }
             core.forest.cache.load(miss)?;
             core.counters.lookup_restarts += 1;
-            match look(&core.forest) {
-                Ok(found) => {
-                    core.after_read();
-                    return Ok(found);
-                }
-                Err(next) => miss = next,
-            }
         }
     }
 
