@@ -9,6 +9,7 @@
 use crc32fast as _;
 
 mod aligned;
+mod batch;
 mod file;
 mod io_kind;
 mod lock;
@@ -16,6 +17,8 @@ mod store;
 mod stream;
 #[allow(unsafe_code)]
 mod sys;
+#[allow(unsafe_code)]
+mod uring;
 mod window;
 
 pub use aligned::AlignedBlobBuf;
@@ -43,6 +46,21 @@ pub mod limits {
 
     /// Fewest transfers for which it pays to have them under way at once.
     pub const MIN_TOGETHER: usize = 4;
+
+    /// Fewest transfers that go through a ring, where the faster way is taken.
+    pub const MIN_RING_BATCH: usize = 2;
+
+    /// Bytes of a ring's memory, through which its transfers go.
+    pub const RING_BYTES: usize = 512 * 1024;
+
+    /// Most transfers of a ring that are under way at once.
+    pub const RING_OPS: usize = 64;
+
+    /// Most bytes of one transfer of a ring.
+    pub const RING_PIECE_BYTES: usize = 64 * 1024;
+
+    /// How often in a row the kernel may be too busy to take a ring's transfers before they fail.
+    pub const RING_BUSY_TRIES: usize = 100_000;
 
     /// Smallest mapped window on the end of a log, in bytes: the file reaches that far beyond
     /// its records while it is open.
