@@ -67,7 +67,8 @@ impl Batches {
     }
 
     /// The ring for transfers of `file` in multiples of `unit` bytes, a power of two of at most
-    /// [`MAX_DIRECT_ALIGN`]. `None` if another batch is under way and `wait` is not wanted.
+    /// [`MAX_DIRECT_ALIGN`]. `None` if another batch is under way and `wait` is not wanted, or if
+    /// the ring has failed.
     pub fn turn<'a>(&'a self, file: &'a File, unit: usize, wait: bool) -> Option<Turn<'a>> {
         use std::sync::TryLockError::{Poisoned, WouldBlock};
         let ring = match self.ring.try_lock() {
@@ -76,7 +77,7 @@ impl Batches {
             Err(WouldBlock) if !wait => return None,
             Err(WouldBlock) => self.ring.lock().unwrap_or_else(|poisoned| poisoned.into_inner()),
         };
-        Some(Turn { ring, file, unit })
+        ring.is_usable().then_some(Turn { ring, file, unit })
     }
 }
 

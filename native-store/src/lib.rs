@@ -1,8 +1,8 @@
 //! Files under holt: positioned and direct I/O, the lock, a store's directory.
 //!
 //! Owns: all that needs an operating system. Never does: know the bytes it moves; the packed
-//! store and the log of `holt_engine` do. Every `unsafe` of the workspace is in `sys`, listed
-//! in `docs/UNSAFE.md`.
+//! store and the log of `holt_engine` do. Every `unsafe` is in `sys` and `uring`, listed in
+//! `docs/UNSAFE.md`.
 #![deny(unsafe_code)]
 
 // Only for its feature `std`, which the engine's checksums then have too.
@@ -41,13 +41,14 @@ pub mod limits {
     /// Bounce buffers kept for the next transfer.
     pub const KEPT_BOUNCE_BUFFERS: usize = 8;
 
-    /// Most direct transfers that are under way at once for one call.
+    /// Most direct transfers that are under way at once for one call without a ring, each by a
+    /// thread.
     pub const TOGETHER: usize = 8;
 
-    /// Fewest transfers for which it pays to have them under way at once.
-    pub const MIN_TOGETHER: usize = 4;
+    /// Fewest transfers for which threads pay: with less they cost more than the device's waits.
+    pub const MIN_TOGETHER: usize = 16;
 
-    /// Fewest transfers that go through a ring, where the faster way is taken.
+    /// Fewest transfers for which a ring pays: one alone is as fast by a positioned call.
     pub const MIN_RING_BATCH: usize = 2;
 
     /// Bytes of a ring's memory, through which its transfers go.

@@ -82,12 +82,20 @@ mod imp {
             // frees it after that or, if the kernel may still use it, never.
             unsafe { new.ring.submitter().register_buffers(&[buffer]) }?;
             // The kernel may grant a ring and refuse its use.
-            new.submit(&[opcode::Nop::new().build()], &mut [0])?;
-            Ok(new)
+            let mut result = [0];
+            new.submit(&[opcode::Nop::new().build()], &mut result)?;
+            match result {
+                [0] => Ok(new),
+                [error] => Err(io::Error::from_raw_os_error(-error)),
+            }
+        }
+
+        pub const fn is_usable(&self) -> bool {
+            self.under_way == 0
         }
 
         pub fn memory(&mut self) -> io::Result<&mut [u8]> {
-            if self.under_way > 0 {
+            if !self.is_usable() {
                 return Err(broken());
             }
             // SAFETY: `RING_BYTES` initialised bytes, ours alone (`&mut`), and no operation of
@@ -112,7 +120,7 @@ mod imp {
 
         /// Gives entries to the kernel and waits for all of them.
         fn submit(&mut self, entries: &[squeue::Entry], results: &mut [i32]) -> io::Result<()> {
-            if self.under_way > 0 || entries.len() > RING_OPS || entries.len() != results.len() {
+            if !self.is_usable() {
                 return Err(broken());
             }
             for (number, entry) in (0..).zip(entries) {
@@ -165,6 +173,27 @@ mod imp {
     fn broken() -> io::Error {
         io::Error::other("an earlier operation of the io_uring never ended; open the store again")
     }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn memory_that_the_kernel_may_still_use_is_given_to_nobody() {
+            let mut ring = Ring::new().expect("this kernel has io_uring");
+            assert!(ring.is_usable() && ring.memory().is_ok());
+            ring.under_way = 1;
+            assert!(!ring.is_usable() && ring.memory().is_err());
+            let file = tempfile::tempfile().expect("a file");
+            let op = Op { write: false, offset: 0, at: 0, len: 1 };
+            assert!(ring.run(&file, &[op], &mut [0]).is_err());
+            let memory = ring.memory;
+            drop(ring);
+            // SAFETY: allocated with this layout; no operation was really under way, and `drop`
+            // did not free it (or this is a second time, which the allocator reports).
+            unsafe { dealloc(memory.as_ptr(), LAYOUT) };
+        }
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -177,6 +206,10 @@ mod imp {
     impl Ring {
         pub fn new() -> io::Result<Self> {
             Err(io::ErrorKind::Unsupported.into())
+        }
+
+        pub const fn is_usable(&self) -> bool {
+            match *self {}
         }
 
         pub fn memory(&mut self) -> io::Result<&mut [u8]> {
@@ -202,6 +235,11 @@ impl Ring {
         imp::Ring::new().map(Self)
     }
 
+    /// Whether every operation so far has ended, as it does unless the ring itself failed.
+    pub const fn is_usable(&self) -> bool {
+        self.0.is_usable()
+    }
+
     /// The memory. Between calls of [`Ring::run`] it is the caller's.
     ///
     /// # Errors
@@ -216,7 +254,8 @@ impl Ring {
     /// # Errors
     /// If the ring itself fails. It is of no more use then.
     pub fn run(&mut self, file: &File, ops: &[Op], results: &mut [i32]) -> io::Result<()> {
-        if !ops.iter().all(Op::is_possible) {
+        let fits = ops.len() <= RING_OPS && ops.len() == results.len();
+        if !fits || !ops.iter().all(Op::is_possible) {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         self.0.run(file, ops, results)
@@ -226,5 +265,57 @@ impl Ring {
 impl std::fmt::Debug for Ring {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Ring").finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_operation_has_its_own_result() {
+        let mut ring = Ring::new().expect("this kernel has io_uring");
+        let file = tempfile::tempfile().expect("a file");
+        ring.memory().expect("ours")[..6].copy_from_slice(b"abcdef");
+        let write = |offset, at| Op { write: true, offset, at, len: 3 };
+        let mut results = [0; 2];
+        ring.run(&file, &[write(0, 3), write(3, 0)], &mut results).expect("runs");
+        assert_eq!(results, [3, 3]);
+        let read = |offset, at, len| Op { write: false, offset, at, len };
+        let mut results = [9; 3];
+        ring.run(&file, &[read(0, 100, 6), read(4, 200, 6), read(6, 300, 6)], &mut results)
+            .expect("runs");
+        assert_eq!(results, [6, 2, 0], "in full, short, at the end");
+        let memory = ring.memory().expect("ours");
+        assert_eq!((&memory[100..106], &memory[200..202]), (&b"defabc"[..], &b"bc"[..]));
+
+        let null = File::open("/dev/null").expect("opens");
+        let mut results = [0; 2];
+        ring.run(&null, &[write(0, 0), read(0, 0, 3)], &mut results).expect("runs");
+        assert_eq!(results, [-libc::EBADF, 0], "a failure hinders no other operation");
+    }
+
+    #[test]
+    fn what_the_ring_cannot_do_is_refused_before_it_begins() {
+        let mut ring = Ring::new().expect("this kernel has io_uring");
+        let file = tempfile::tempfile().expect("a file");
+        let good = Op { write: true, offset: 0, at: 0, len: 1 };
+        let impossible = [
+            Op { at: RING_BYTES, ..good },
+            Op { at: usize::MAX, ..good },
+            Op { len: RING_BYTES + 1, ..good },
+            // To the kernel, -1 is "where the file stands".
+            Op { offset: u64::MAX, ..good },
+            Op { offset: i64::MAX as u64, ..good },
+        ];
+        for op in impossible {
+            let refused = ring.run(&file, &[good, op], &mut [0; 2]).map_err(|error| error.kind());
+            assert_eq!(refused, Err(io::ErrorKind::InvalidInput), "{op:?}");
+        }
+        assert!(ring.run(&file, &[good; RING_OPS + 1], &mut [0; RING_OPS + 1]).is_err());
+        assert!(ring.run(&file, &[good], &mut []).is_err());
+        assert_eq!(file.metadata().expect("size").len(), 0, "nothing was written");
+        assert!(ring.is_usable());
+        ring.run(&file, &[good; RING_OPS], &mut [0; RING_OPS]).expect("runs");
     }
 }

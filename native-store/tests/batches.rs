@@ -311,29 +311,30 @@ fn stores_say_which_way_they_took_and_read_each_others_files() {
     }
 }
 
-/// Random pages of a file, in batches.
+/// Random parts of a file, in batches.
 struct Measured {
     plain: FileIo,
     ring: FileIo,
-    pages: u64,
     state: u64,
 }
 
+const FILE_BYTES: u64 = 64 << 20;
+
 impl Measured {
-    fn place(&mut self) -> u64 {
+    fn place(&mut self, len: usize) -> u64 {
         self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (self.state >> 33) % self.pages * PAGE as u64
+        (self.state >> 33) % (FILE_BYTES / len as u64) * len as u64
     }
 
     /// Microseconds a batch, the median of many.
-    fn time(&mut self, count: usize, write: bool, way: &str) -> f64 {
-        let mut buffers = vec![AlignedBlobBuf::with_len(PAGE); count];
+    fn time(&mut self, count: usize, len: usize, write: bool, way: &str) -> f64 {
+        let mut buffers = vec![AlignedBlobBuf::with_len(len); count];
         let mut times = Vec::new();
-        let until = Instant::now() + Duration::from_millis(1500);
+        let until = Instant::now() + Duration::from_millis(1000);
         while Instant::now() < until {
-            let places: Vec<u64> = (0..count).map(|_| self.place()).collect();
+            let places: Vec<u64> = (0..count).map(|_| self.place(len)).collect();
             let start = Instant::now();
-            if write {
+            let done = if write {
                 let parts: Vec<_> =
                     places.iter().zip(&buffers).map(|(at, b)| (*at, b.as_slice())).collect();
                 match way {
@@ -342,18 +343,15 @@ impl Measured {
                     _ => self.ring.write_many(&parts),
                 }
             } else {
-                let mut parts: Vec<_> = places
-                    .iter()
-                    .zip(&mut buffers)
-                    .map(|(at, b)| (*at, b.as_mut_slice()))
-                    .collect();
+                let buffers = buffers.iter_mut().map(AlignedBlobBuf::as_mut_slice);
+                let mut parts: Vec<_> = places.iter().copied().zip(buffers).collect();
                 match way {
                     "one by one" => parts.iter_mut().try_for_each(|p| self.plain.read_at(p.0, p.1)),
                     "threads" => in_threads(parts, |p| self.plain.read_at(p.0, p.1)),
                     _ => self.ring.read_many(&mut parts),
                 }
-            }
-            .expect("transfers");
+            };
+            done.expect("transfers");
             times.push(start.elapsed().as_secs_f64() * 1e6);
         }
         times.sort_by(f64::total_cmp);
@@ -388,34 +386,28 @@ fn measure_batches() {
     let path = dir.path().join("io");
     let plain = file(&path, true, Io::Positioned);
     let ring = file(&path, true, Io::Uring);
-    println!("{:?}; microseconds a batch of pages, median", plain.choice());
-    let mut measured = Measured { plain, ring, pages: 16 * 1024, state: 7 };
+    println!("{:?}; microseconds a batch, median", plain.choice());
+    let mut measured = Measured { plain, ring, state: 7 };
     let full = noise(9, 1 << 20);
-    for fresh in [true, false] {
-        if !fresh {
-            for at in (0..measured.pages * PAGE as u64).step_by(full.len()) {
+    let pages = [1, 2, 4, 8, 16, 64].map(|count| (count, PAGE));
+    let runs = [1, 2, 4, 16].map(|count| (count, RING_PIECE_BYTES));
+    for what in ["write to holes", "write", "read"] {
+        if what == "write" {
+            for at in (0..FILE_BYTES).step_by(full.len()) {
                 measured.plain.write_at(at, &full).expect("fills");
             }
             measured.plain.sync().expect("syncs");
         }
-        for write in [false, true] {
-            let what = match (fresh, write) {
-                (true, false) => continue,
-                (true, true) => "write, holes at first",
-                (false, true) => "write",
-                (false, false) => "read",
-            };
-            for count in [1, 2, 4, 8, 16, 64] {
-                let mut line = format!("{what:>22} {count:>3}:");
-                for way in ["one by one", "threads", "ring"] {
-                    if fresh {
-                        measured.plain.set_len(0).expect("empties");
-                        measured.plain.set_len(measured.pages * PAGE as u64).expect("holes");
-                    }
-                    line += &format!("  {way} {:>8.1}", measured.time(count, write, way));
+        for (count, len) in pages.into_iter().chain(runs) {
+            let mut line = format!("{what:>14} {count:>3} of {:>3} KiB:", len / 1024);
+            for way in ["one by one", "threads", "ring"] {
+                if what == "write to holes" {
+                    measured.plain.set_len(0).expect("empties");
+                    measured.plain.set_len(FILE_BYTES).expect("holes");
                 }
-                println!("{line}");
+                line += &format!("  {way} {:>8.1}", measured.time(count, len, what != "read", way));
             }
+            println!("{line}");
         }
     }
 }
