@@ -213,7 +213,9 @@ impl TreeBuilder {
         self
     }
 
-    /// By which calls of the system files are accessed. Opening fails if they cannot be had.
+    /// By which calls of the system pages are read and written. By default through io_uring
+    /// where the kernel grants it and the file bypasses the system's cache. Opening fails with
+    /// `Io::Uring` where there is none.
     ///
     /// ```
     /// # fn main() -> holt::Result<()> {

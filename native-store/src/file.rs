@@ -10,11 +10,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use holt_engine::device::PositionedIo;
-use holt_engine::error::{IoError, IoErrorKind};
+use holt_engine::error::{Error, IoError, IoErrorKind};
 
 use crate::aligned::{Pool, is_aligned};
-use crate::limits::{BOUNCE_BYTES, MAX_DIRECT_ALIGN, MIN_TOGETHER, TOGETHER};
+use crate::batch::{Batches, Turn};
+use crate::io_kind::Io;
+use crate::limits::{BOUNCE_BYTES, MAX_DIRECT_ALIGN, MIN_RING_BATCH, MIN_TOGETHER, TOGETHER};
 use crate::sys::{self, DirectAlign};
+use crate::uring::Ring;
 use crate::window::Window;
 
 /// How a file is read and written.
@@ -29,6 +32,16 @@ pub enum IoChoice {
     },
 }
 
+/// The ring that batches go through.
+#[derive(Debug)]
+struct RingUse {
+    ring: Batches,
+    /// Fewer transfers than this go by positioned calls.
+    fewest: usize,
+    /// A batch waits for the one before it, rather than going by positioned calls.
+    waits: bool,
+}
+
 /// A file, positioned and exact.
 #[derive(Debug)]
 pub struct FileIo {
@@ -40,6 +53,7 @@ pub struct FileIo {
     unaligned: Mutex<()>,
     no_punch: AtomicBool,
     window: Option<Mutex<Window>>,
+    ring: Option<RingUse>,
     /// A file that must stay open, and so locked, for as long as this one is.
     _locked: Option<Arc<File>>,
 }
@@ -55,6 +69,7 @@ impl FileIo {
             unaligned: Mutex::new(()),
             no_punch: AtomicBool::new(false),
             window: None,
+            ring: None,
             _locked: None,
         }
     }
@@ -91,6 +106,37 @@ impl FileIo {
         self
     }
 
+    /// Batches go through io_uring as `io` says; to be called after [`FileIo::direct`].
+    ///
+    /// # Errors
+    /// `InvalidArgument` if it must be io_uring and the kernel does not grant it.
+    pub fn through(self, io: Io) -> Result<Self, Error> {
+        Ok(match io.ring(Ring::new)? {
+            Some(ring) => self.with_ring(ring, io),
+            None => self,
+        })
+    }
+
+    pub(crate) fn with_ring(mut self, ring: Ring, io: Io) -> Self {
+        let ring = Batches::new(ring);
+        self.ring = match io {
+            Io::Uring => Some(RingUse { ring, fewest: 1, waits: true }),
+            Io::Auto if self.direct.is_some() => {
+                Some(RingUse { ring, fewest: MIN_RING_BATCH, waits: false })
+            }
+            Io::Auto | Io::Positioned => None,
+        };
+        self
+    }
+
+    /// By which calls batches are made: `Uring` or `Positioned`, never `Auto`.
+    pub const fn io(&self) -> Io {
+        match self.ring {
+            Some(_) => Io::Uring,
+            None => Io::Positioned,
+        }
+    }
+
     /// How this file is read and written.
     pub fn choice(&self) -> IoChoice {
         match self.direct {
@@ -101,6 +147,35 @@ impl FileIo {
 
     fn error(&self, call: &str, error: &io::Error) -> IoError {
         io_error(&format!("{call} {}", self.name), error)
+    }
+
+    fn error_at(&self, call: &str, offset: u64, error: &io::Error) -> IoError {
+        io_error(&format!("{call} {} at {offset}", self.name), error)
+    }
+
+    /// The ring, if a batch of so many transfers is to go through it.
+    fn turn(&self, transfers: usize) -> Option<Turn<'_>> {
+        let using = self.ring.as_ref().filter(|using| transfers >= using.fewest)?;
+        using.ring.turn(&self.file, self.unit(), using.waits)
+    }
+
+    /// What positions and lengths of transfers must be multiples of.
+    fn unit(&self) -> usize {
+        self.direct.map_or(1, |align| align.offset)
+    }
+
+    fn is_whole(&self, offset: u64, bytes: &[u8]) -> bool {
+        offset.is_multiple_of(self.unit() as u64) && bytes.len().is_multiple_of(self.unit())
+    }
+
+    /// Writes parts through the ring, and those that share a unit with others after them.
+    fn write_batch(&self, mut turn: Turn<'_>, parts: &[(u64, &[u8])]) -> Result<(), IoError> {
+        let is_whole = |part: &(u64, &[u8])| self.is_whole(part.0, part.1);
+        let (whole, shared): (Vec<_>, Vec<_>) = parts.iter().copied().partition(is_whole);
+        let done = turn.write(&whole);
+        drop(turn);
+        done.map_err(|(part, error)| self.error_at("write", whole[part].0, &error))?;
+        shared.iter().try_for_each(|(offset, bytes)| self.write_at(*offset, bytes))
     }
 
     fn read_aligned(&self, align: DirectAlign, offset: u64, buf: &mut [u8]) -> io::Result<()> {
@@ -176,7 +251,7 @@ impl FileIo {
 }
 
 /// Fills as much of `buf` as the file has; interrupts and short counts are resumed.
-fn read_up_to(file: &File, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+pub(crate) fn read_up_to(file: &File, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
     let mut done = 0;
     while done < buf.len() {
         let Some(at) = offset.checked_add(done as u64).filter(|at| i64::try_from(*at).is_ok())
@@ -250,7 +325,7 @@ impl PositionedIo for FileIo {
             None => read_exact(&self.file, offset, buf),
             Some(align) => self.read_aligned(align, offset, buf),
         };
-        done.map_err(|error| self.error("read", &error))
+        done.map_err(|error| self.error_at("read", offset, &error))
     }
 
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), IoError> {
@@ -261,10 +336,15 @@ impl PositionedIo for FileIo {
             None => self.write_buffered(offset, bytes),
             Some(align) => self.write_aligned(align, offset, bytes),
         };
-        done.map_err(|error| self.error("write", &error))
+        done.map_err(|error| self.error_at("write", offset, &error))
     }
 
     fn write_many(&self, parts: &[(u64, &[u8])]) -> Result<(), IoError> {
+        if self.window.is_none()
+            && let Some(turn) = self.turn(parts.len())
+        {
+            return self.write_batch(turn, parts);
+        }
         if self.direct.is_none() || parts.len() < MIN_TOGETHER {
             return parts.iter().try_for_each(|(offset, bytes)| self.write_at(*offset, bytes));
         }
@@ -284,6 +364,10 @@ impl PositionedIo for FileIo {
     }
 
     fn read_many(&self, parts: &mut [(u64, &mut [u8])]) -> Result<(), IoError> {
+        if let Some(mut turn) = self.turn(parts.len()) {
+            let done = turn.read(parts);
+            return done.map_err(|(part, error)| self.error_at("read", parts[part].0, &error));
+        }
         let read = |parts: &mut [(u64, &mut [u8])]| {
             parts.iter_mut().try_for_each(|(offset, buf)| self.read_at(*offset, buf))
         };

@@ -1,14 +1,15 @@
 //! Files under holt: positioned and direct I/O, the lock, a store's directory.
 //!
 //! Owns: all that needs an operating system. Never does: know the bytes it moves; the packed
-//! store and the log of `holt_engine` do. Every `unsafe` of the workspace is in `sys`, listed
-//! in `docs/UNSAFE.md`.
+//! store and the log of `holt_engine` do. Every `unsafe` is in `sys` and `uring`, listed in
+//! `docs/UNSAFE.md`.
 #![deny(unsafe_code)]
 
 // Only for its feature `std`, which the engine's checksums then have too.
 use crc32fast as _;
 
 mod aligned;
+mod batch;
 mod file;
 mod io_kind;
 mod lock;
@@ -16,6 +17,8 @@ mod store;
 mod stream;
 #[allow(unsafe_code)]
 mod sys;
+#[allow(unsafe_code)]
+mod uring;
 mod window;
 
 pub use aligned::AlignedBlobBuf;
@@ -38,11 +41,27 @@ pub mod limits {
     /// Bounce buffers kept for the next transfer.
     pub const KEPT_BOUNCE_BUFFERS: usize = 8;
 
-    /// Most direct transfers that are under way at once for one call.
+    /// Most direct transfers that are under way at once for one call without a ring, each by a
+    /// thread.
     pub const TOGETHER: usize = 8;
 
-    /// Fewest transfers for which it pays to have them under way at once.
-    pub const MIN_TOGETHER: usize = 4;
+    /// Fewest transfers for which threads pay: with less they cost more than the device's waits.
+    pub const MIN_TOGETHER: usize = 16;
+
+    /// Fewest transfers for which a ring pays: one alone is as fast by a positioned call.
+    pub const MIN_RING_BATCH: usize = 2;
+
+    /// Bytes of a ring's memory, through which its transfers go.
+    pub const RING_BYTES: usize = 512 * 1024;
+
+    /// Most transfers of a ring that are under way at once.
+    pub const RING_OPS: usize = 64;
+
+    /// Most bytes of one transfer of a ring.
+    pub const RING_PIECE_BYTES: usize = 64 * 1024;
+
+    /// How often in a row the kernel may be too busy to take a ring's transfers before they fail.
+    pub const RING_BUSY_TRIES: usize = 100_000;
 
     /// Smallest mapped window on the end of a log, in bytes: the file reaches that far beyond
     /// its records while it is open.

@@ -23,6 +23,7 @@ use crate::file::{FileIo, IoChoice, io_error};
 use crate::io_kind::Io;
 use crate::limits::DEFAULT_LOCK_WAIT;
 use crate::lock::open_locked;
+use crate::uring::Ring;
 
 /// Name of the file that holds the blobs.
 pub const BLOBS_FILE: &str = "blobs.dat";
@@ -52,7 +53,7 @@ pub struct FileOptions {
     pub lock_wait: Duration,
     /// Whether `blobs.dat` bypasses the system's cache where the file system grants it.
     pub direct: bool,
-    /// By which calls of the system the files are accessed.
+    /// By which calls of the system pages are read and written.
     pub io: Io,
 }
 
@@ -106,7 +107,11 @@ impl FileStore {
     /// that name is something else; `Corrupt` if one of the two files is missing, empty or
     /// damaged; `UnsupportedFormat`; failures of the system. No file is changed then.
     pub fn open(dir: impl AsRef<Path>, options: &FileOptions) -> Result<Self> {
-        options.io.check()?;
+        let ring = match options.io {
+            // Through the system's cache a ring gains nothing.
+            Io::Auto if !options.direct => None,
+            io => io.ring(Ring::new)?,
+        };
         let paths = Paths::new(dir.as_ref());
         if options.mode == FileMode::OpenOrCreate {
             create_dir(&paths.dir)?;
@@ -114,6 +119,10 @@ impl FileStore {
         let file = Arc::new(paths.open_blobs(options)?);
         let io = FileIo::new(file.clone(), paths.blobs.display().to_string());
         let io = if options.direct { io.direct() } else { io };
+        let io = match ring {
+            Some(ring) => io.with_ring(ring, options.io),
+            None => io,
+        };
         let access = match options.mode {
             FileMode::ReadOnly => Access::ReadOnly,
             FileMode::Open | FileMode::OpenOrCreate => Access::ReadWrite,
@@ -134,6 +143,12 @@ impl FileStore {
     /// Whether opening created the store.
     pub const fn created(&self) -> bool {
         self.created
+    }
+
+    /// By which calls several pages of `blobs.dat` are read and written: `Uring` or
+    /// `Positioned`, never `Auto`.
+    pub fn io(&self) -> Io {
+        self.blobs.io().io()
     }
 
     /// How `blobs.dat` is read and written.

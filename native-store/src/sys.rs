@@ -1,6 +1,6 @@
 //! The system calls that the standard library does not offer.
 //!
-//! Owns: every `unsafe` of this crate. Never does: decide anything; each function is one call.
+//! Owns: every `unsafe` of this crate but those of `uring`. Never does: decide anything; each function is one call.
 //! Where a system lacks a call, its function says so instead.
 
 use std::fs::File;
