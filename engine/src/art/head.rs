@@ -7,8 +7,10 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 
 use super::{AnchorList, Anchors};
+use crate::codec::order::Bisection;
 use crate::error::CorruptionClass;
 use crate::frame::bound::Edge;
 use crate::frame::{Bound, PageSet, prefix_between};
@@ -363,20 +365,27 @@ impl<'a> HeadView<'a> {
         if !suffix.starts_with(&head) {
             return Ok(last);
         }
-        for index in (0..self.longs()).rev() {
-            let (ordinal, long) = self.long(index);
-            if ordinal > last {
-                continue;
-            }
-            if ordinal < first {
-                break;
-            }
-            if key >= extents.extent(long.extent, long.len)? {
-                return Ok(ordinal);
+        // Those of the group, in key order.
+        let (mut low, mut high) = (self.longs_below(first), self.longs_below(last + 1));
+        let (least, mut key) = (low, Bisection::new(key));
+        while low < high {
+            let middle = (low + high) / 2;
+            let (_, long) = self.long(middle);
+            match key.compare(extents.extent(long.extent, long.len)?) {
+                Ordering::Less => high = middle,
+                _ => low = middle + 1,
             }
         }
-        let first_is_long = (0..self.longs()).any(|index| self.long(index).0 == first);
+        if low > least {
+            return Ok(self.long(low - 1).0);
+        }
+        let first_is_long = least < self.longs() && self.long(least).0 == first;
         Ok(if first_is_long { first.saturating_sub(1) } else { first })
+    }
+
+    /// How many long anchors have an ordinal below this one.
+    fn longs_below(self, ordinal: usize) -> usize {
+        (0..self.longs()).take_while(|&index| self.long(index).0 < ordinal).count()
     }
 
     /// Every extent page 0 refers to: fences and long anchors.

@@ -40,6 +40,7 @@ use core::cmp::Ordering;
 use super::Refused;
 use super::anchors::{AnchorList, rebuilds, shared, well_formed};
 use super::pen::{Job, Pen};
+use crate::codec::order;
 use crate::limits::{MAX_ANCHOR_BYTES, MAX_ANCHORS};
 
 /// Bytes before the first node.
@@ -219,7 +220,7 @@ fn search(index: &[u8], query: &[u8]) -> Option<usize> {
         let node = Node::read(index, at)?;
         if !node.shared.is_empty() {
             let (front, back) = rest.split_at_checked(rest.len().min(node.shared.len()))?;
-            match front.cmp(node.shared) {
+            match order::compare(front, node.shared) {
                 Ordering::Less => return Some(node.before()),
                 Ordering::Greater => return Some(node.last()),
                 Ordering::Equal => rest = back,

@@ -1,4 +1,5 @@
-//! Bytes in and out: bounded reading and writing, checksums, variable-length integers.
+//! Bytes in and out: bounded reading and writing, checksums, variable-length integers, order.
 
 pub mod bytes;
 pub mod checksum;
+pub mod order;

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-use crate::frame::bound::common_len;
+use crate::codec::order::common_len;
 use crate::node::{Extents, Miss, Page, Query, Record, search};
 
 /// A page of records and what its frame strips from their keys.

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::codec::order::common_len;
 use crate::limits::{MAX_FRAME_PREFIX_BYTES, MAX_PAGE_PREFIX_BYTES};
 use crate::node::LongKey;
 use crate::node::record::is_long;
@@ -64,11 +65,6 @@ pub fn prefix_between(low: Edge<'_>, high: Option<Edge<'_>>, limit: usize) -> us
         && high.bytes.len() == common + 1
         && low.bytes.get(common).is_some_and(|&byte| byte.wrapping_add(1) == high.bytes[common]);
     (common + usize::from(successor)).min(limit)
-}
-
-/// Length of the longest common prefix.
-pub fn common_len(left: &[u8], right: &[u8]) -> usize {
-    left.iter().zip(right).take_while(|(a, b)| a == b).count()
 }
 
 /// Length of the shortest prefix of `right` that is above `left`, given `left < right`.

@@ -4,6 +4,7 @@ use core::cmp::Ordering;
 
 use super::page::{HEADER_BYTES, Page};
 use super::record::{LongKey, RECORD_HEADER, Record, is_long};
+use crate::codec::order::{self, Bisection};
 use crate::limits::PAGE_BYTES;
 
 /// What a lookup needs and does not have in memory.
@@ -107,15 +108,26 @@ pub fn compare(
     record: &Record<'_>,
     extents: &impl Extents,
 ) -> Result<Ordering, Miss> {
+    step(&mut Bisection::new(query.key), suffix, record, extents)
+}
+
+/// One step of a bisection for the key with this suffix.
+#[inline]
+fn step(
+    key: &mut Bisection<'_>,
+    suffix: &[u8],
+    record: &Record<'_>,
+    extents: &impl Extents,
+) -> Result<Ordering, Miss> {
     match record.long {
-        None => Ok(suffix.cmp(record.suffix)),
-        Some(long) => compare_long(query, suffix, record.suffix, long, extents),
+        None => Ok(order::compare(suffix, record.suffix)),
+        Some(long) => step_long(key, suffix, record.suffix, long, extents),
     }
 }
 
 #[cold]
-fn compare_long(
-    query: &Query<'_>,
+fn step_long(
+    key: &mut Bisection<'_>,
     suffix: &[u8],
     head: &[u8],
     long: LongKey,
@@ -124,7 +136,7 @@ fn compare_long(
     let common = suffix.len().min(head.len());
     match suffix[..common].cmp(&head[..common]) {
         Ordering::Equal if suffix.len() < head.len() => Ok(Ordering::Less),
-        Ordering::Equal => Ok(query.key.cmp(extents.extent(long.extent, long.len)?)),
+        Ordering::Equal => Ok(key.compare(extents.extent(long.extent, long.len)?)),
         decided => Ok(decided),
     }
 }
@@ -166,12 +178,13 @@ pub fn lower_bound(
     extents: &impl Extents,
 ) -> Result<(usize, bool), Miss> {
     let suffix = query.suffix(page);
+    let mut key = Bisection::new(query.key);
     let (mut low, mut high) = (0, page.count());
     touch_pivots(page, high);
     while low < high {
         let middle = (low + high) / 2;
         let record = Record::read(page, middle);
-        match compare(query, suffix, &record, extents)? {
+        match step(&mut key, suffix, &record, extents)? {
             Ordering::Equal => return Ok((middle, true)),
             Ordering::Greater => low = middle + 1,
             Ordering::Less => high = middle,
