@@ -13,7 +13,7 @@ use holt_engine::geometry::Geometry;
 use holt_engine::limits::{MAX_SCAN_BYTES, MAX_SCAN_ENTRIES};
 use holt_host::api::{Change as HostChange, Database, Page, Reads, ScanRequest, Snapshot, Store};
 use holt_host::native::NativeStore;
-use holt_host::sandbox::{Sandbox, SandboxConfig};
+use holt_host::sandbox::{DEFAULT_LONG_CALL_FUEL, Sandbox, SandboxConfig};
 use holt_native_store::{FileOptions, FileStore};
 
 use super::calls::{collected, done, pairs, verified, version};
@@ -102,9 +102,13 @@ impl StoreHome {
         }
     }
 
-    /// The sandbox with its usual limits.
+    /// The sandbox with its usual limits, but time for every call: scripts move thousands of
+    /// keys of 50 KB under a cache of one frame, which natively takes half a second and here
+    /// more than an ordinary call may.
     pub fn sandbox() -> std::result::Result<Sandbox, String> {
-        Sandbox::new(SandboxConfig::default()).map_err(|error| error.to_string())
+        let config =
+            SandboxConfig { call_fuel: DEFAULT_LONG_CALL_FUEL, ..SandboxConfig::default() };
+        Sandbox::new(config).map_err(|error| error.to_string())
     }
 
     /// Closes the store.
