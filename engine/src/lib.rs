@@ -23,6 +23,8 @@ pub mod keys;
 pub mod limits;
 pub mod log;
 pub mod node;
+#[cfg(test)]
+mod random;
 pub mod sync;
 mod trace;
 pub mod txn;

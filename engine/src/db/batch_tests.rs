@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use std::println;
 
-use super::kit_tests::{Devices, Random, assert_clean, dump};
+use super::kit_tests::{Devices, Files, Random, assert_clean, dump};
 use super::{AtomicBatch, PutOutcome, Snapshot, Tree};
 use crate::error::Error;
 use crate::ids::{RecordVersion, STANDALONE_TREE};

@@ -4,7 +4,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::kit_tests::{Devices, Random, assert_clean, dump};
+use super::kit_tests::{Devices, Files, Random, assert_clean, dump};
 use super::{AtomicBatch, DB, Tree};
 use crate::device::{BlobStore, LogDevice};
 use crate::error::{AtomicErrorKind, CorruptionClass, Error};

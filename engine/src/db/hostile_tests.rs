@@ -10,17 +10,7 @@ use crate::error::Error;
 use crate::geometry::Geometry;
 use crate::ids::BlobId;
 use crate::limits::PAGE_BYTES;
-
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self, below: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % below
-    }
-}
+use crate::random::Random;
 
 fn key(at: usize) -> Vec<u8> {
     match at % 9 {
@@ -150,7 +140,7 @@ fn exercise(blobs: Arc<dyn BlobStore>, records: usize, random: &mut Random) {
     read_all(&tree, records);
     typed(tree.verify());
     for step in 0..40 {
-        let at = random.next(records + 50);
+        let at = random.below(records + 50);
         match step % 4 {
             0 | 1 => drop(typed(tree.put(&key(at), &value(at + step)))),
             2 => drop(typed(tree.delete(&key(at)))),
@@ -167,8 +157,8 @@ fn exercise_moves(blobs: Arc<dyn BlobStore>, random: &mut Random) {
     let prefixes = ["", "dir/", "dir/03/", "dir/05/file-0001", "l", "lll", "m", "mn", "zoo/"];
     let mut other = 0;
     for step in 0..6 {
-        let src = prefixes[random.next(prefixes.len())].as_bytes();
-        let dst = ["new/", "dir/030", "ln", "A"][random.next(4)].as_bytes();
+        let src = prefixes[random.below(prefixes.len())].as_bytes();
+        let dst = ["new/", "dir/030", "ln", "A"][random.below(4)].as_bytes();
         if typed(core.forest.keys_can_grow(0, src, dst.len())).is_none() {
             return;
         }
@@ -196,16 +186,16 @@ fn exercise_moves(blobs: Arc<dyn BlobStore>, random: &mut Random) {
 
 /// One damaged page, at header fields, tables or anywhere.
 fn damage(bytes: &mut [u8], random: &mut Random) {
-    for _ in 0..1 + random.next(3) {
-        let at = match random.next(4) {
-            0 | 1 => 16 + random.next(16),
-            2 => 64 + random.next(400),
-            _ => random.next(PAGE_BYTES),
+    for _ in 0..1 + random.below(3) {
+        let at = match random.below(4) {
+            0 | 1 => 16 + random.below(16),
+            2 => 64 + random.below(400),
+            _ => random.below(PAGE_BYTES),
         };
-        bytes[at] = match random.next(3) {
-            0 => bytes[at] ^ (1 << random.next(8)),
+        bytes[at] = match random.below(3) {
+            0 => bytes[at] ^ (1 << random.below(8)),
             1 => bytes[at].wrapping_add(8),
-            _ => random.next(256) as u8,
+            _ => random.below(256) as u8,
         };
     }
 }
@@ -222,19 +212,19 @@ fn damaged_pages_never_panic_or_hang() {
         .collect();
     let rounds = std::env::var("HOLT_HOSTILE_ROUNDS").ok().and_then(|n| n.parse().ok());
     for seed in 1..=rounds.unwrap_or(300usize) {
-        let mut random = Random((seed as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-        let target = frames[random.next(frames.len())];
-        let state = random.0;
+        let mut random = Random::new(seed as u64);
+        let target = frames[random.below(frames.len())];
+        let state = random.clone();
         let blobs = good.restore(|blob, page, bytes| {
             if (blob, page) == target {
-                damage(bytes, &mut Random(state));
+                damage(bytes, &mut state.clone());
             }
         });
         std::println!("seed {seed}: page {} of {}", target.1, target.0);
         exercise(blobs, records, &mut random);
         let blobs = good.restore(|blob, page, bytes| {
             if (blob, page) == target {
-                damage(bytes, &mut Random(state));
+                damage(bytes, &mut state.clone());
             }
         });
         exercise_moves(blobs, &mut random);

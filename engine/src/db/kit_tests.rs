@@ -13,25 +13,21 @@ use crate::error::{Corruption, Error, IoError, IoErrorKind, Result};
 use crate::geometry::Geometry;
 use crate::ids::{BlobId, Lsn, StoreId, Ticket};
 use crate::limits::PAGE_BYTES;
+pub(super) use crate::random::Random;
 
-/// A small generator (xorshift64*), so that a seed names a case.
-pub(super) struct Random(pub u64);
-
-impl Random {
-    pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    pub fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % bound
-    }
-
+/// What trees of files hold, drawn.
+pub(super) trait Files {
     /// A key of a small file system: few directories, so that prefixes hold many of them, and
     /// now and then a key that does not fit a page, or odd bytes.
-    pub fn key(&mut self) -> Vec<u8> {
+    fn key(&mut self) -> Vec<u8>;
+    /// What many keys start with.
+    fn dir(&mut self) -> Vec<u8>;
+    /// A value: mostly short, now and then one that does not fit a page.
+    fn value(&mut self) -> Vec<u8>;
+}
+
+impl Files for Random {
+    fn key(&mut self) -> Vec<u8> {
         let dir = self.dir();
         let file = self.below(400);
         let mut key = match self.below(12) {
@@ -46,8 +42,7 @@ impl Random {
         key
     }
 
-    /// What many keys start with.
-    pub fn dir(&mut self) -> Vec<u8> {
+    fn dir(&mut self) -> Vec<u8> {
         let (a, b) = (self.below(6), self.below(5));
         match self.below(5) {
             0 => format!("d{a}/").into(),
@@ -56,7 +51,7 @@ impl Random {
         }
     }
 
-    pub fn value(&mut self) -> Vec<u8> {
+    fn value(&mut self) -> Vec<u8> {
         let len = match self.below(12) {
             0 => self.below(6000),
             1 => self.below(1100),

@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use std::println;
 
-use super::kit_tests::{Devices, Random, assert_clean, dump};
+use super::kit_tests::{Devices, Files, Random, assert_clean, dump};
 use super::{DB, Tree};
 use crate::device::{BlobOp, BlobStore, LogDevice, MemoryLog, PageAt};
 use crate::error::{AtomicErrorKind, CorruptionClass, Error};

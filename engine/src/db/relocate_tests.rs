@@ -12,19 +12,9 @@ use crate::device::{BlobStore, MemoryBlobStore};
 use crate::geometry::Geometry;
 use crate::ids::STANDALONE_TREE as TREE;
 use crate::limits::{MIN_CACHE_BYTES, MIN_FRAME_BYTES};
+use crate::random::Random;
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
-
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self, below: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % below
-    }
-}
 
 fn open(blobs: &Arc<dyn BlobStore>, read_only: bool) -> Core {
     let options = Options {
@@ -61,10 +51,10 @@ fn sound(core: &mut Core, model: &Model) {
 }
 
 fn dir(random: &mut Random) -> Vec<u8> {
-    match random.next(8) {
-        0 => alloc::vec![b'p'; 300 + random.next(300)],
+    match random.below(8) {
+        0 => alloc::vec![b'p'; 300 + random.below(300)],
         1 => [b"long/".as_slice(), &alloc::vec![b'q'; 1000]].concat(),
-        _ => alloc::format!("dir-{}/", random.next(6)).into(),
+        _ => alloc::format!("dir-{}/", random.below(6)).into(),
     }
 }
 
@@ -75,7 +65,7 @@ fn relocate(core: &mut Core, model: &mut Model, random: &mut Random) {
         keys.map(|(key, value)| (key.clone(), value.clone())).collect()
     };
     let moving = under(model, &src);
-    if src.starts_with(&dst) || dst.starts_with(&src) || random.next(6) == 0 {
+    if src.starts_with(&dst) || dst.starts_with(&src) || random.below(6) == 0 {
         assert_eq!(core.forest.remove_prefix(TREE, &src).unwrap(), moving.len() as u64);
         model.retain(|key, _| !moving.contains_key(key));
         return;
@@ -92,14 +82,14 @@ fn relocate(core: &mut Core, model: &mut Model, random: &mut Random) {
 }
 
 fn script(seed: u64) {
-    let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let mut random = Random::new(seed);
     let geometry = Geometry::new(MIN_FRAME_BYTES).unwrap();
     let blobs: Arc<dyn BlobStore> = Arc::new(MemoryBlobStore::new(geometry, [5; 16]));
     let mut core = open(&blobs, false);
     let mut model = Model::new();
     let mut cut: Option<(Running, Model)> = None;
     for _ in 0..1500 {
-        match (random.next(30), &mut cut) {
+        match (random.below(30), &mut cut) {
             (0, _) => relocate(&mut core, &mut model, &mut random),
             (1, None) => {
                 let clock = core.limit();
@@ -107,9 +97,9 @@ fn script(seed: u64) {
                 cut = Some((running, model.clone()));
             }
             (1..=3, Some((running, _))) => {
-                running.step(&mut core.forest, 1 + random.next(40)).unwrap();
+                running.step(&mut core.forest, 1 + random.below(40)).unwrap();
             }
-            (4, Some(_)) if random.next(3) == 0 => {
+            (4, Some(_)) if random.below(3) == 0 => {
                 if let Some((running, then)) = cut.take() {
                     running.publish(&mut core.forest, None).unwrap();
                     sound(&mut open(&blobs, true), &then);
@@ -131,9 +121,9 @@ fn script(seed: u64) {
             }
             _ => {
                 let mut key = dir(&mut random);
-                key.extend(alloc::format!("file-{:03}", random.next(300)).into_bytes());
-                let len = if random.next(12) == 0 { 2000 } else { random.next(200) };
-                let value = alloc::vec![random.next(256) as u8; len];
+                key.extend(alloc::format!("file-{:03}", random.below(300)).into_bytes());
+                let len = if random.below(12) == 0 { 2000 } else { random.below(200) };
+                let value = alloc::vec![random.below(256) as u8; len];
                 core.put(TREE, &key, &value).unwrap();
                 model.insert(key, value);
             }

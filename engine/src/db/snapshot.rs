@@ -14,7 +14,6 @@ use crate::cache::Past;
 use crate::error::{Error, Result};
 use crate::forest::{Reader, Roots};
 use crate::ids::{Lsn, TreeId};
-use crate::limits::READ_GROWTH_BYTES;
 use crate::node::Miss;
 use crate::sync::Mutex;
 
@@ -100,35 +99,10 @@ impl Moment {
         &self,
         mut look: impl FnMut(Reader<'_, Past<'_>>) -> Result<T, Miss>,
     ) -> Result<T> {
-        let held = self.shared.core.read();
-        if let Ok(found) = self.try_look(&held, &mut look)? {
-            return Ok(found);
-        }
-        drop(held);
-        let mut core = self.shared.core.write();
-        core.counters.cold_reads += 1;
-        let mut room = core.forest.cache.used() + READ_GROWTH_BYTES;
-        loop {
-            // What was missed without the lock may be kept elsewhere by now: it is looked for
-            // anew.
-            let miss = match self.try_look(&core, &mut look)? {
-                Ok(found) => {
-                    core.after_read();
-                    return Ok(found);
-                }
-                Err(miss) => miss,
-            };
-            if core.forest.cache.used() > room {
-                // A long lookup goes past more than may stay.
-                core.after_read();
-                room = core.forest.cache.used() + READ_GROWTH_BYTES;
-            }
-            core.forest.cache.load(miss)?;
-            core.counters.lookup_restarts += 1;
-        }
+        self.shared.look_into(|core| self.look_at(core, &mut look))
     }
 
-    fn try_look<T>(
+    fn look_at<T>(
         &self,
         core: &Core,
         look: &mut impl FnMut(Reader<'_, Past<'_>>) -> Result<T, Miss>,

@@ -11,20 +11,9 @@ use crate::error::Error;
 use crate::geometry::Geometry;
 use crate::limits::{MIN_CACHE_BYTES, MIN_FRAME_BYTES, MIN_LOG_BUDGET, READ_GROWTH_BYTES};
 use crate::node::Miss;
+use crate::random::Random;
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
-
-/// A small generator (xorshift; Marsaglia, 2003).
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-}
 
 fn open(options: Options) -> Tree {
     let geometry = Geometry::new(MIN_FRAME_BYTES).unwrap();
@@ -48,29 +37,29 @@ fn contents(snapshot: &Snapshot) -> Result<Model, Error> {
         .collect()
 }
 
-fn key(dice: &mut Dice) -> Vec<u8> {
-    let mut key: Vec<u8> = alloc::format!("dir{}/f{:04}", dice.roll(4), dice.roll(400)).into();
-    if dice.roll(40) == 0 {
+fn key(dice: &mut Random) -> Vec<u8> {
+    let mut key: Vec<u8> = alloc::format!("dir{}/f{:04}", dice.below(4), dice.below(400)).into();
+    if dice.below(40) == 0 {
         // Long keys live in extents.
-        key.resize(1030 + dice.roll(60) as usize, b'x');
+        key.resize(1030 + dice.below(60), b'x');
     }
     key
 }
 
-fn value(dice: &mut Dice) -> Vec<u8> {
-    let len = match dice.roll(30) {
-        0 => 2000 + dice.roll(6000),
-        _ => dice.roll(120),
+fn value(dice: &mut Random) -> Vec<u8> {
+    let len = match dice.below(30) {
+        0 => 2000 + dice.below(6000),
+        _ => dice.below(120),
     };
-    let byte = dice.roll(256) as u8;
+    let byte = dice.below(256) as u8;
     alloc::vec![byte; len as usize]
 }
 
-fn change(tree: &Tree, model: &mut Model, dice: &mut Dice) {
-    if dice.roll(200) == 0 {
-        let (src, dst) = (dice.roll(4), dice.roll(4));
+fn change(tree: &Tree, model: &mut Model, dice: &mut Random) {
+    if dice.below(200) == 0 {
+        let (src, dst) = (dice.below(4), dice.below(4));
         let src: Vec<u8> = alloc::format!("dir{src}/").into();
-        if dice.roll(3) == 0 {
+        if dice.below(3) == 0 {
             tree.delete_prefix(&src).unwrap();
             model.retain(|key, _| !key.starts_with(&src));
         } else {
@@ -83,7 +72,7 @@ fn change(tree: &Tree, model: &mut Model, dice: &mut Dice) {
             }
         }
     }
-    match dice.roll(10) {
+    match dice.below(10) {
         0..=5 => {
             let (key, value) = (key(dice), value(dice));
             tree.put(&key, &value).unwrap();
@@ -95,7 +84,7 @@ fn change(tree: &Tree, model: &mut Model, dice: &mut Dice) {
         }
         _ => {
             let ops: Vec<(Vec<u8>, Vec<u8>)> =
-                (0..dice.roll(20)).map(|_| (key(dice), value(dice))).collect();
+                (0..dice.below(20)).map(|_| (key(dice), value(dice))).collect();
             tree.atomic(|batch| ops.iter().for_each(|(key, value)| batch.put(key, value))).unwrap();
             model.extend(ops);
         }
@@ -105,25 +94,25 @@ fn change(tree: &Tree, model: &mut Model, dice: &mut Dice) {
 #[test]
 fn every_snapshot_stays_as_it_was() {
     for seed in 1..=6u64 {
-        let mut dice = Dice(0x9E37_79B9_7F4A_7C15 ^ seed);
+        let mut dice = Random::new(seed);
         let tree = open(tight());
         let mut model = Model::new();
         let mut held: Vec<(Snapshot, Model)> = Vec::new();
         for step in 0..4000 {
             change(&tree, &mut model, &mut dice);
-            match dice.roll(100) {
+            match dice.below(100) {
                 0..=2 => held.push((tree.snapshot(b"").unwrap(), model.clone())),
                 3..=5 if !held.is_empty() => {
-                    held.swap_remove(dice.roll(held.len() as u64) as usize);
+                    held.swap_remove(dice.below(held.len()));
                 }
                 6 => tree.checkpoint().unwrap(),
-                7 if dice.roll(10) == 0 => tree.compact().unwrap(),
+                7 if dice.below(10) == 0 => tree.compact().unwrap(),
                 8 if !held.is_empty() => {
-                    let (snapshot, was) = &held[dice.roll(held.len() as u64) as usize];
+                    let (snapshot, was) = &held[dice.below(held.len())];
                     assert_eq!(contents(snapshot).unwrap(), *was, "seed {seed}, step {step}");
                 }
                 9 if !held.is_empty() => {
-                    let (snapshot, was) = &held[dice.roll(held.len() as u64) as usize];
+                    let (snapshot, was) = &held[dice.below(held.len())];
                     for _ in 0..20 {
                         let key = key(&mut dice);
                         assert_eq!(snapshot.get(&key).unwrap().as_ref(), was.get(&key));

@@ -8,42 +8,32 @@ use std::println;
 use super::{Options, RangeEntry, Tree};
 use crate::device::{BlobStore, LogDevice, MemoryBlobStore, MemoryLog};
 use crate::geometry::Geometry;
+use crate::random::Random;
 
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self, below: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % below
-    }
-
-    fn key(&mut self) -> Vec<u8> {
-        match self.next(10) {
-            0 => alloc::vec![b'a'; self.next(3000) as usize],
-            1 => {
-                let mut key = alloc::vec![b'x'; 1500];
-                key.extend_from_slice(&self.next(40).to_be_bytes());
-                key
-            }
-            2 => alloc::vec![self.next(256) as u8; self.next(4) as usize],
-            3 => alloc::format!("dir/{}/", "sub/".repeat(self.next(40) as usize)).into(),
-            _ => {
-                let (a, b) = (self.next(4), self.next(500));
-                alloc::format!("bucket-{a:02}/path/sub/file-{b:07}.bin").into()
-            }
+fn some_key(random: &mut Random) -> Vec<u8> {
+    match random.below(10) {
+        0 => alloc::vec![b'a'; random.below(3000)],
+        1 => {
+            let mut key = alloc::vec![b'x'; 1500];
+            key.extend_from_slice(&random.below(40).to_be_bytes());
+            key
+        }
+        2 => alloc::vec![random.below(256) as u8; random.below(4)],
+        3 => alloc::format!("dir/{}/", "sub/".repeat(random.below(40))).into(),
+        _ => {
+            let (a, b) = (random.below(4), random.below(500));
+            alloc::format!("bucket-{a:02}/path/sub/file-{b:07}.bin").into()
         }
     }
+}
 
-    fn value(&mut self) -> Vec<u8> {
-        let len = match self.next(12) {
-            0 => self.next(9000),
-            1 => self.next(1100),
-            _ => self.next(120),
-        };
-        alloc::vec![self.next(256) as u8; len as usize]
-    }
+fn some_value(random: &mut Random) -> Vec<u8> {
+    let len = match random.below(12) {
+        0 => random.below(9000),
+        1 => random.below(1100),
+        _ => random.below(120),
+    };
+    alloc::vec![random.below(256) as u8; len]
 }
 
 fn compare(tree: &Tree, model: &BTreeMap<Vec<u8>, Vec<u8>>) {
@@ -58,7 +48,7 @@ fn compare(tree: &Tree, model: &BTreeMap<Vec<u8>, Vec<u8>>) {
 }
 
 fn run(seed: u64, rounds: usize, frame: u32, logged: bool) {
-    let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let mut random = Random::new(seed);
     let blobs: Arc<dyn BlobStore> =
         Arc::new(MemoryBlobStore::new(Geometry::new(frame).unwrap(), [7; 16]));
     let log: Option<Arc<dyn LogDevice>> =
@@ -68,26 +58,30 @@ fn run(seed: u64, rounds: usize, frame: u32, logged: bool) {
     let mut tree = open();
     let mut model = BTreeMap::new();
     for round in 0..rounds {
-        match random.next(100) {
+        match random.below(100) {
             0..=54 => {
-                let (key, value) = (random.key(), random.value());
+                let (key, value) = (some_key(&mut random), some_value(&mut random));
                 tree.put(&key, &value).unwrap();
                 model.insert(key, value);
             }
             55..=79 => {
-                let key = match random.next(2) {
-                    0 => random.key(),
-                    _ => model.range(random.key()..).next().map_or(Vec::new(), |(k, _)| k.clone()),
+                let key = match random.below(2) {
+                    0 => some_key(&mut random),
+                    _ => model
+                        .range(some_key(&mut random)..)
+                        .next()
+                        .map_or(Vec::new(), |(k, _)| k.clone()),
                 };
                 assert_eq!(tree.delete(&key).unwrap(), model.remove(&key).is_some());
             }
             80..=89 => {
-                let key = random.key();
+                let key = some_key(&mut random);
                 assert_eq!(tree.get(&key).unwrap().as_ref(), model.get(&key));
             }
             90..=93 => {
-                let ops: Vec<_> =
-                    (0..random.next(30)).map(|_| (random.key(), random.value())).collect();
+                let ops: Vec<_> = (0..random.below(30))
+                    .map(|_| (some_key(&mut random), some_value(&mut random)))
+                    .collect();
                 tree.atomic(|batch| {
                     for (at, (key, value)) in ops.iter().enumerate() {
                         if at % 4 == 3 { batch.delete(key) } else { batch.put(key, value) }
@@ -104,7 +98,7 @@ fn run(seed: u64, rounds: usize, frame: u32, logged: bool) {
             }
             94..=96 => drop(tree.maintain(16).unwrap()),
             97 => tree.checkpoint().unwrap(),
-            98 if random.next(4) == 0 => tree.compact().unwrap(),
+            98 if random.below(4) == 0 => tree.compact().unwrap(),
             99 if logged => {
                 drop(tree);
                 blobs.discard().unwrap();

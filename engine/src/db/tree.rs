@@ -59,20 +59,32 @@ impl Shared {
     /// Runs a lookup; what it misses is loaded, with writers kept out only while that happens.
     /// All calls but the first see the same state.
     pub fn look<T>(&self, mut look: impl FnMut(&Forest) -> Result<T, Miss>) -> Result<T> {
-        {
-            let core = self.core.read();
+        self.look_into(|core| {
             core.check_whole()?;
-            if let Ok(found) = look(&core.forest) {
-                return Ok(found);
-            }
+            Ok(look(&core.forest))
+        })
+    }
+
+    /// The same for a lookup that can fail before it misses anything.
+    ///
+    /// # Errors
+    /// Those of the lookup, `Corrupt`, and failures of the device.
+    pub fn look_into<T>(
+        &self,
+        mut look: impl FnMut(&Core) -> Result<Result<T, Miss>>,
+    ) -> Result<T> {
+        let held = self.core.read();
+        if let Ok(found) = look(&held)? {
+            return Ok(found);
         }
+        drop(held);
         let mut core = self.core.write();
-        core.check_whole()?;
         core.counters.cold_reads += 1;
         let mut room = core.forest.cache.used() + READ_GROWTH_BYTES;
         loop {
-            // What was missed without the lock may be gone by now: it is looked for anew.
-            let miss = match look(&core.forest) {
+            // What was missed without the lock may be gone or elsewhere by now: it is looked
+            // for anew.
+            let miss = match look(&core)? {
                 Ok(found) => {
                     core.after_read();
                     return Ok(found);

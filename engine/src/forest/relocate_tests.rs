@@ -12,23 +12,9 @@ use crate::error::Error;
 use crate::geometry::Geometry;
 use crate::ids::{Lsn, TreeId};
 use crate::limits::MAX_KEY_BYTES;
+use crate::random::Random;
 
 type Model = BTreeMap<Vec<u8>, (Vec<u8>, u64)>;
-
-pub struct Random(u64);
-
-impl Random {
-    fn new(seed: u64) -> Self {
-        Self(seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    fn next(&mut self, below: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        ((self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % below as u64) as usize
-    }
-}
 
 /// What was there at one moment.
 struct Snapshot {
@@ -240,52 +226,52 @@ fn short(key: &[u8]) -> (std::string::String, usize) {
 
 /// Prefixes as they are in life, and as they are meant to hurt.
 fn prefix(random: &mut Random) -> Vec<u8> {
-    match random.next(16) {
+    match random.below(16) {
         0 => Vec::new(),
-        1 => alloc::vec![0xff; random.next(4)],
-        2 => [b"dir\xff\xff".as_slice(), &alloc::vec![0xff; random.next(3)]].concat(),
-        3 => alloc::vec![random.next(256) as u8; 1 + random.next(2)],
-        4 => [b"deep/".as_slice(), &alloc::vec![b'd'; 480 + random.next(80)]].concat(),
-        5 => [b"wide/".as_slice(), &alloc::vec![b'w'; 200 + random.next(100)]].concat(),
-        6 => alloc::vec![b'l'; 1000 + random.next(60)],
-        7 => alloc::vec![b'a'; random.next(40)],
-        8 => alloc::format!("a/b/{}/", random.next(3)).into(),
-        9 => alloc::format!("a/b/{}", random.next(3)).into(),
-        10 if random.next(4) == 0 => {
-            [b"huge".as_slice(), &alloc::vec![b'h'; 64_400 + random.next(300)]].concat()
+        1 => alloc::vec![0xff; random.below(4)],
+        2 => [b"dir\xff\xff".as_slice(), &alloc::vec![0xff; random.below(3)]].concat(),
+        3 => alloc::vec![random.below(256) as u8; 1 + random.below(2)],
+        4 => [b"deep/".as_slice(), &alloc::vec![b'd'; 480 + random.below(80)]].concat(),
+        5 => [b"wide/".as_slice(), &alloc::vec![b'w'; 200 + random.below(100)]].concat(),
+        6 => alloc::vec![b'l'; 1000 + random.below(60)],
+        7 => alloc::vec![b'a'; random.below(40)],
+        8 => alloc::format!("a/b/{}/", random.below(3)).into(),
+        9 => alloc::format!("a/b/{}", random.below(3)).into(),
+        10 if random.below(4) == 0 => {
+            [b"huge".as_slice(), &alloc::vec![b'h'; 64_400 + random.below(300)]].concat()
         }
-        _ => alloc::format!("bucket-{:02}/", random.next(6)).into(),
+        _ => alloc::format!("bucket-{:02}/", random.below(6)).into(),
     }
 }
 
 fn key(random: &mut Random) -> Vec<u8> {
     let mut key = prefix(random);
-    match random.next(12) {
+    match random.below(12) {
         0 => {}
-        1 => key.extend(alloc::vec![b'a'; random.next(300)]),
-        2 => key.extend(alloc::vec![b'x'; 900 + random.next(300)]),
-        3 => key.extend(alloc::vec![random.next(256) as u8; random.next(4)]),
-        4 => key.extend([0xff, 0xff, random.next(256) as u8]),
-        5 => key.extend("sub/".repeat(random.next(30)).into_bytes()),
-        _ => key.extend(alloc::format!("path/file-{:05}.bin", random.next(400)).into_bytes()),
+        1 => key.extend(alloc::vec![b'a'; random.below(300)]),
+        2 => key.extend(alloc::vec![b'x'; 900 + random.below(300)]),
+        3 => key.extend(alloc::vec![random.below(256) as u8; random.below(4)]),
+        4 => key.extend([0xff, 0xff, random.below(256) as u8]),
+        5 => key.extend("sub/".repeat(random.below(30)).into_bytes()),
+        _ => key.extend(alloc::format!("path/file-{:05}.bin", random.below(400)).into_bytes()),
     }
     key.truncate(MAX_KEY_BYTES);
     key
 }
 
 fn value(random: &mut Random) -> Vec<u8> {
-    let len = match random.next(14) {
-        0 => random.next(6000),
-        1 => 900 + random.next(200),
-        2 => 12 + random.next(2),
-        _ => random.next(120),
+    let len = match random.below(14) {
+        0 => random.below(6000),
+        1 => 900 + random.below(200),
+        2 => 12 + random.below(2),
+        _ => random.below(120),
     };
-    alloc::vec![random.next(256) as u8; len]
+    alloc::vec![random.below(256) as u8; len]
 }
 
 /// A prefix under which something lies, more often than not.
 fn source(pair: &Pair, tree: TreeId, random: &mut Random) -> Vec<u8> {
-    if random.next(3) == 0 {
+    if random.below(3) == 0 {
         return prefix(random);
     }
     let from = key(random);
@@ -293,9 +279,9 @@ fn source(pair: &Pair, tree: TreeId, random: &mut Random) -> Vec<u8> {
         Some((key, _)) => key.clone(),
         None => from,
     };
-    match random.next(4) {
-        0 => found.truncate(random.next(found.len() + 1)),
-        1 => found.truncate(random.next(found.len().min(30) + 1)),
+    match random.below(4) {
+        0 => found.truncate(random.below(found.len() + 1)),
+        1 => found.truncate(random.below(found.len().min(30) + 1)),
         _ => {
             let cut = found.iter().rposition(|&byte| byte == b'/').map_or(0, |at| at + 1);
             found.truncate(cut);
@@ -305,17 +291,17 @@ fn source(pair: &Pair, tree: TreeId, random: &mut Random) -> Vec<u8> {
 }
 
 fn destination(src: &[u8], random: &mut Random) -> Vec<u8> {
-    let mut dst = match random.next(5) {
+    let mut dst = match random.below(5) {
         // Beside the source.
         0 => src.into(),
         1 => [src, b"\xff"].concat(),
         _ => prefix(random),
     };
     if let Some(last) = dst.last_mut() {
-        *last = last.wrapping_add(random.next(3) as u8).wrapping_sub(1);
+        *last = last.wrapping_add(random.below(3) as u8).wrapping_sub(1);
     }
-    if random.next(2) == 0 {
-        dst.extend(alloc::format!("to-{}/", random.next(9)).into_bytes());
+    if random.below(2) == 0 {
+        dst.extend(alloc::format!("to-{}/", random.below(9)).into_bytes());
     }
     dst
 }
@@ -326,8 +312,8 @@ fn script(seed: u64, frame_bytes: u32, rounds: usize) {
     let mut moved = 0;
     let mut snapshots = Vec::new();
     for round in 0..rounds {
-        let (tree, other) = (random.next(3) as u32, random.next(3) as u32);
-        match random.next(40) {
+        let (tree, other) = (random.below(3) as u32, random.below(3) as u32);
+        match random.below(40) {
             0 => {
                 let prefix = source(&pair, tree, &mut random);
                 pair.remove_prefix(tree, &prefix);
@@ -336,11 +322,11 @@ fn script(seed: u64, frame_bytes: u32, rounds: usize) {
             1..=3 => {
                 let src = source(&pair, tree, &mut random);
                 let dst = destination(&src, &mut random);
-                for _ in 0..random.next(4) / 2 {
+                for _ in 0..random.below(4) / 2 {
                     // Borders in the destination, where the source has others.
                     let under = pair.under(tree, &src);
                     let keys: Vec<_> = under.keys().collect();
-                    if let Some(key) = keys.get(random.next(keys.len().max(1))) {
+                    if let Some(key) = keys.get(random.below(keys.len().max(1))) {
                         let key = [&dst, &key[src.len()..]].concat();
                         pair.cut(other, &key);
                     }
@@ -357,7 +343,7 @@ fn script(seed: u64, frame_bytes: u32, rounds: usize) {
             8 => {
                 // A run of keys with one shape, so that ranges of whole frames come about.
                 let prefix = source(&pair, tree, &mut random);
-                for number in 0..random.next(200) {
+                for number in 0..random.below(200) {
                     let mut key = prefix.clone();
                     key.extend(alloc::format!("run-{number:04}").into_bytes());
                     if key.len() <= MAX_KEY_BYTES {
@@ -367,14 +353,14 @@ fn script(seed: u64, frame_bytes: u32, rounds: usize) {
             }
             9 => {
                 // Borders where no one needs them, and frames without records.
-                for _ in 0..random.next(6) {
+                for _ in 0..random.below(6) {
                     let key = key(&mut random);
                     pair.cut(tree, &key);
                 }
                 pair.check();
             }
             11 if snapshots.len() < 3 => snapshots.push(pair.snapshot()),
-            11 => pair.look_back(&snapshots.remove(random.next(3))),
+            11 => pair.look_back(&snapshots.remove(random.below(3))),
             10 => {
                 let from = key(&mut random);
                 pair.tick();
@@ -497,7 +483,7 @@ fn frames_whose_heads_grow_too_large_are_halved() {
     for number in 0..6_000 {
         let mut random = Random::new(number % 300);
         let mut key = b"dir/".to_vec();
-        key.extend((0..180).map(|_| b'a' + random.next(26) as u8));
+        key.extend((0..180).map(|_| b'a' + random.below(26) as u8));
         key.extend(alloc::format!("{:02}", number / 300).into_bytes());
         pair.put(0, &key, &[1; 300]);
     }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use std::thread;
 
-use super::{Model, Random, grown, keys_of, open, store};
+use super::{Awkward, Model, Random, grown, keys_of, open, store};
 use crate::db::Tree;
 use crate::error::Error;
 use crate::limits::{MAX_GET_MANY_KEYS, MAX_KEY_BYTES, MIN_CACHE_BYTES};

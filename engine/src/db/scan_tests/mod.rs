@@ -17,38 +17,29 @@ use super::{KeyRangeBuilder, KeyRangeEntry, Options, RangeBuilder, RangeEntry, T
 use crate::device::{BlobStore, MemoryBlobStore};
 use crate::geometry::Geometry;
 use crate::limits::{MIN_CACHE_BYTES, MIN_FRAME_BYTES};
+pub(super) use crate::random::Random;
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
-pub(super) struct Random(u64);
-
-impl Random {
-    pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    pub fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % end
-    }
-
-    fn one_in(&mut self, times: usize) -> bool {
-        self.below(times) == 0
-    }
-
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        &from[self.below(from.len())]
-    }
-
+/// What scans get wrong, drawn.
+pub(super) trait Awkward {
     /// Bytes that bounds and separators get wrong.
+    fn nasty(&mut self, most: usize) -> Vec<u8>;
+    /// A key, at times long, at times near others.
+    fn key(&mut self) -> Vec<u8>;
+    /// A value, at times long.
+    fn value(&mut self) -> Vec<u8>;
+    /// A string near the keys of the model: one of them, a part, or an extension.
+    fn near(&mut self, keys: &[Vec<u8>]) -> Vec<u8>;
+}
+
+impl Awkward for Random {
     fn nasty(&mut self, most: usize) -> Vec<u8> {
         let bytes = [0, 1, b'/', b'0', b'a', b'b', 0xfe, 0xff];
         (0..self.below(most + 1)).map(|_| *self.pick(&bytes)).collect()
     }
 
-    pub fn key(&mut self) -> Vec<u8> {
+    fn key(&mut self) -> Vec<u8> {
         match self.below(12) {
             0 => self.nasty(4),
             1 => self.nasty(14),
@@ -76,8 +67,7 @@ impl Random {
         alloc::vec![self.below(256) as u8; len]
     }
 
-    /// A string near the keys of the model: one of them, a part, or an extension.
-    pub fn near(&mut self, keys: &[Vec<u8>]) -> Vec<u8> {
+    fn near(&mut self, keys: &[Vec<u8>]) -> Vec<u8> {
         let mut near = self.pick(keys).clone();
         match self.below(6) {
             0 | 1 => near.truncate(self.below(near.len() + 1)),

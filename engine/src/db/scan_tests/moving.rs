@@ -4,7 +4,7 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use std::thread;
 
-use super::{Ask, Item, Random, grown, keys_of, open, store};
+use super::{Ask, Awkward, Item, Random, grown, keys_of, open, store};
 use crate::db::{MemoryHint, Options, RangeEntryRef, Tree};
 use crate::limits::{MAX_SCAN_BYTES, MAX_SCAN_ENTRIES, MIN_CACHE_BYTES};
 

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Ask, Item, Random, grown, items, keys_of, open, store};
+use super::{Ask, Awkward, Item, Random, grown, items, keys_of, open, store};
 use crate::db::{PageToken, Tree};
 use crate::error::Error;
 use crate::limits::{MAX_KEY_BYTES, MAX_PAGE_TOKEN_BYTES, MIN_CACHE_BYTES};

@@ -3,7 +3,7 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use super::{Random, STORE};
+use super::STORE;
 use crate::codec::checksum::crc32;
 use crate::error::Error;
 use crate::ids::FIRST_HIDDEN_TREE;
@@ -12,6 +12,7 @@ use crate::log::ops::{OpRef, check_ops, encoded_len};
 use crate::log::record::{
     Bad, Body, CUT_BYTES, EPOCH_BYTES, HEADER_BYTES, NewBody, decode, encode, seed,
 };
+use crate::random::Random;
 
 fn record(at: u64, ops: &[OpRef<'_>]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -156,7 +157,7 @@ fn whole_records_of_another_make_are_named() {
 
 #[test]
 fn random_bytes_decode_or_say_why() {
-    let mut random = Random(7);
+    let mut random = Random::new(7);
     let template = record(64, &[OpRef::Put { tree: 3, key: b"key", value: b"value" }; 3]);
     let mut whole = 0;
     for _ in 0..100_000 {

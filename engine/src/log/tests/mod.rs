@@ -147,19 +147,3 @@ fn new_log(stride: u64) -> (Arc<Device>, Log) {
 fn is_log_damage(error: &Error) -> bool {
     matches!(error, Error::Corrupt(found) if found.class == crate::error::CorruptionClass::Log)
 }
-
-/// A small generator for tests (xorshift64*), so that a seed names a case.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn below(&mut self, bound: usize) -> usize {
-        (self.next() % bound as u64) as usize
-    }
-}

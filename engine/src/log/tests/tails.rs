@@ -3,10 +3,11 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::{Device, LogState, Random, Records, is_log_damage, new_log, open, put};
+use super::{Device, LogState, Records, is_log_damage, new_log, open, put};
 use crate::error::{Error, Result};
 use crate::ids::Lsn;
 use crate::limits::LSN_STRIDE;
+use crate::random::Random;
 
 /// A log of eight records of which the first `synced` were synced, and its last record was
 /// written after that; with the state of its beginning.
@@ -105,7 +106,7 @@ fn first_difference(left: &Device, right: &Device) -> Lsn {
 fn any_torn_middle_of_an_unsynced_log_is_a_torn_tail() {
     let (device, records, _) = small_log(0);
     let len = device.0.lock().bytes.len();
-    let mut random = Random(3);
+    let mut random = Random::new(3);
     for _ in 0..3000 {
         let copy = device.copy();
         let start = records[0].0 as usize + random.below(len - records[0].0 as usize);
@@ -163,7 +164,7 @@ fn a_search_for_proof_is_bounded_on_hostile_bytes() {
 
 #[test]
 fn random_logs_open_or_say_why() {
-    let mut random = Random(11);
+    let mut random = Random::new(11);
     let (device, records, _) = small_log(4);
     for _ in 0..20_000 {
         let copy = device.copy();
