@@ -22,7 +22,7 @@ use holt_engine::limits::{
 use holt_tests::api::Api;
 use holt_tests::compare::{Dump, explain, run};
 use holt_tests::home::{
-    FileSettings, Home, StoreHome, TreeHome, WebHome, memory_devices, simulated,
+    FileSettings, Home, NAMED_TREES, StoreHome, TreeHome, WebHome, memory_devices, simulated,
 };
 use holt_tests::report::Tally;
 use holt_tests::script::Kind;
@@ -197,17 +197,6 @@ const NATIVE: Suite = Suite {
     cannot: &[],
 };
 
-/// What a tree that is opened alone cannot do.
-const ONE_TREE: &[Kind] = &[
-    Kind::CreateTree,
-    Kind::OpenTree,
-    Kind::OpenOrCreateTree,
-    Kind::DropTree,
-    Kind::ListTrees,
-    Kind::InTree,
-    Kind::AcrossTrees,
-];
-
 #[test]
 fn memory_alone_with_large_frames() {
     let make = || {
@@ -241,7 +230,7 @@ fn simulated_disk() {
 
 #[test]
 fn files_with_small_frames() {
-    let suite = Suite { cannot: ONE_TREE, ..NATIVE };
+    let suite = Suite { cannot: NAMED_TREES, ..NATIVE };
     suite.run(Box::new(|| boxed(TreeHome::files(FileSettings::TIGHT))));
 }
 

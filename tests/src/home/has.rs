@@ -83,7 +83,7 @@ pub(super) const SNAPSHOTS: &[Kind] = &[
 pub(super) const VIEW: &[Kind] = &[Kind::View];
 
 /// Named trees.
-pub(super) const NAMED_TREES: &[Kind] = &[
+pub const NAMED_TREES: &[Kind] = &[
     Kind::CreateTree,
     Kind::OpenTree,
     Kind::OpenOrCreateTree,

@@ -22,6 +22,7 @@ pub use calls::{is_answer, run_on_tree};
 pub use component::StoreHome;
 pub use devices::{memory_devices, simulated};
 pub use files::{FileSettings, open_database, open_files};
+pub use has::NAMED_TREES;
 pub use tree::{Opened, TreeHome};
 pub use web::WebHome;
 

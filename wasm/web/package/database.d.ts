@@ -1,5 +1,5 @@
 // Databases: named trees, moments of all of them, images, the recovery journal.
-import type { DatabaseStats, VacuumStats, VerifyReport } from './figures.js';
+import type { DatabaseStats, Upkeep } from './figures.js';
 import type {
   Bytes, ChangePage, DatabaseBatch, DatabaseBatchOp, DatabaseChange, FileOptions, MemoryOptions, Snapshot, StorePlace,
   Tree,
@@ -236,27 +236,6 @@ export class Database {
     options?: { limit?: number | undefined; maxBytes?: number | undefined },
   ): JournalPage;
 
-  /** Publishes everything written so far to the store under the cache. */
-  checkpoint(): void;
-
-  /** Makes everything written so far survive loss of power; of a store in memory it does nothing. */
-  sync(): void;
-
-  /** Repacks thin pages and frames of all trees. */
-  compact(): void;
-
-  /** Does up to `pages` (64) pages of upkeep; `true` if there is more to do. */
-  maintain(pages?: number): boolean;
-
-  /** Removes what nothing leads to; returns how many frames and long values that were. */
-  gc(): number;
-
-  /** Gives back as much space as it can: collects, repacks, publishes. */
-  vacuum(): VacuumStats;
-
-  /** Checks everything, the list of trees included. */
-  verify(): VerifyReport;
-
   /** Figures; cheap. */
   stats(): DatabaseStats;
 
@@ -266,3 +245,4 @@ export class Database {
 
   readonly [Symbol.toStringTag]: 'Database';
 }
+export interface Database extends Upkeep {}

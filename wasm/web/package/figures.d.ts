@@ -1,4 +1,4 @@
-// Figures and reports: what `stats`, `vacuum` and `verify` return.
+// Upkeep of a store, and its figures and reports.
 
 /** Figures of a tree; counters start when it is made. */
 export interface TreeStats {
@@ -95,4 +95,28 @@ export interface VerifyReport {
   fillPerMille: number;
   /** At most the first thousand pieces. */
   damage: Damage[];
+}
+
+/** Upkeep of the whole store, with all its trees; by a handle of any of them. */
+export interface Upkeep {
+  /** Publishes everything written so far to the store under the cache. */
+  checkpoint(): void;
+
+  /** Makes everything written so far survive loss of power; of a store in memory it does nothing. */
+  sync(): void;
+
+  /** Repacks thin pages and frames of all trees. */
+  compact(): void;
+
+  /** Does up to `pages` (64) pages of upkeep; `true` if there is more to do. */
+  maintain(pages?: number): boolean;
+
+  /** Removes what nothing leads to; returns how many frames and long values that were. */
+  gc(): number;
+
+  /** Gives back as much space as it can: collects, repacks, publishes. */
+  vacuum(): VacuumStats;
+
+  /** Checks everything: pages, order, fences, routing, counts, the list of trees. */
+  verify(): VerifyReport;
 }

@@ -1,5 +1,5 @@
 /// <reference lib="esnext.disposable" />
-import type { TreeStats, VacuumStats, VerifyReport } from './figures.js';
+import type { TreeStats, Upkeep } from './figures.js';
 
 export * from './database.js';
 export type * from './figures.js';
@@ -555,33 +555,12 @@ export class Tree {
    */
   readonly id: number;
 
-  /** Publishes everything written so far to the store under the cache. */
-  checkpoint(): void;
-
-  /** Makes everything written so far survive loss of power; of a store in memory it does nothing. */
-  sync(): void;
-
-  /** Repacks thin pages and frames. */
-  compact(): void;
-
-  /** Does up to `pages` (64) pages of upkeep; `true` if there is more to do. */
-  maintain(pages?: number): boolean;
-
-  /** Removes what nothing leads to; returns how many frames and long values that were. */
-  gc(): number;
-
-  /** Gives back as much space as it can: collects, repacks, publishes. */
-  vacuum(): VacuumStats;
-
-  /** Checks everything: pages, order, fences, routing, counts. */
-  verify(): VerifyReport;
-
   /** Figures; cheap. */
   stats(): TreeStats;
 
   readonly [Symbol.toStringTag]: 'Tree';
 }
-export interface Tree extends Reader {}
+export interface Tree extends Reader, Upkeep {}
 
 /**
  * A tree as it was at one moment, under a prefix. It outlives its tree's handle. Keys and prefixes

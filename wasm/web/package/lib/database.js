@@ -6,15 +6,20 @@ import { decodeChanges } from './feed.js';
 import { home } from './home.js';
 import { ImageExport, takeIn } from './image.js';
 import { JournalCursor, anchorBytes, decodeState, envelopeBytes } from './journal.js';
-import { treeName, whole, word } from './options.js';
+import { treeName, word } from './options.js';
 import { disposable, lend, ours } from './reader.js';
 import { memory, open } from './store.js';
 import { Tree } from './tree.js';
+import { addUpkeep } from './upkeep.js';
 
 const NOTHING = new Uint8Array(0);
 
 export class Database {
   #wire;
+
+  static {
+    addUpkeep(this, (database) => database.#live());
+  }
 
   constructor(token, wire) {
     if (token !== ours) throw new TypeError('a Database is made by Database.memory(), not by new');
@@ -132,40 +137,6 @@ export class Database {
     const wire = this.#live();
     const more = wire.packed('journal_envelopes_after', from.packed);
     return from.page(wire.count(), wire.value(), more);
-  }
-
-  checkpoint() {
-    this.#live().run('checkpoint');
-  }
-
-  sync() {
-    this.#live().run('sync');
-  }
-
-  compact() {
-    this.#live().run('compact');
-  }
-
-  maintain(pages) {
-    return this.#live().run('maintain', whole(pages, 'pages', 1, 0xffff_ffff, 64));
-  }
-
-  gc() {
-    const wire = this.#live();
-    wire.run('gc');
-    return wire.count();
-  }
-
-  vacuum() {
-    return this.#live().report('vacuum');
-  }
-
-  verify() {
-    return this.#live().report('verify');
-  }
-
-  stats() {
-    return this.#live().report('stats');
   }
 
   free() {

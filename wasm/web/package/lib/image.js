@@ -2,18 +2,20 @@
 import { plain } from './bytes.js';
 import { wrongType } from './errors.js';
 import { glue, home } from './home.js';
+import { Iteration } from './iteration.js';
 import { known, whole } from './options.js';
 import { Wire, openFailure } from './wire.js';
 
 const STANDARD_CHUNK_BYTES = 256 * 1024;
 
 /** The chunks of an image on its way out, synchronously or asynchronously; it runs once. */
-export class ImageExport {
+export class ImageExport extends Iteration {
   #wire;
   #chunkBytes;
 
   /** `begin` gives the wire, once the options are known to be right. */
   constructor(begin, options) {
+    super();
     const { chunkBytes } = known(options, ['chunkBytes'], 'exportCheckpoint');
     const most = home.info.limits.imageChunkBytes;
     this.#chunkBytes = whole(chunkBytes, 'chunkBytes', 1, most, STANDARD_CHUNK_BYTES);
@@ -51,20 +53,6 @@ export class ImageExport {
         this.return();
       },
     }, { highWaterMark: 0 });
-  }
-
-  [Symbol.iterator]() {
-    return this;
-  }
-
-  [Symbol.asyncIterator]() {
-    return {
-      next: async () => this.next(),
-      return: async (value) => this.return(value),
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-    };
   }
 }
 

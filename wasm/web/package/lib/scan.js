@@ -1,4 +1,5 @@
 // Iteration over a scan, page by page.
+import { Iteration } from './iteration.js';
 import { decode } from './page.js';
 
 // The first page is small for those who stop early; later ones grow.
@@ -10,7 +11,7 @@ const PAGE_BYTES = 256 * 1024;
  * Iterates the entries of a scan in order, synchronously or asynchronously. It is its own
  * iterator, so it runs once.
  */
-export class Scan {
+export class Scan extends Iteration {
   #live;
   #spec;
   #left;
@@ -21,6 +22,7 @@ export class Scan {
 
   /** `live` gives the wire of what is scanned, or throws if that was freed. */
   constructor(live, spec, limit) {
+    super();
     this.#live = live;
     this.#spec = spec;
     this.#left = limit;
@@ -67,19 +69,5 @@ export class Scan {
     this.#entries = [];
     this.#at = 0;
     return { done: true, value };
-  }
-
-  [Symbol.iterator]() {
-    return this;
-  }
-
-  [Symbol.asyncIterator]() {
-    return {
-      next: async () => this.next(),
-      return: async (value) => this.return(value),
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-    };
   }
 }

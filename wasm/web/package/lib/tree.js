@@ -2,10 +2,11 @@
 import { Batch, PUT, Packer, fillBatch } from './batch.js';
 import { wrongType } from './errors.js';
 import { decodeChanges } from './feed.js';
-import { flag, known, ownKey, whole, word } from './options.js';
+import { flag, known, ownKey, word } from './options.js';
 import { Reader, lend, live, ours } from './reader.js';
 import { Snapshot } from './snapshot.js';
 import { memory, open } from './store.js';
+import { addUpkeep } from './upkeep.js';
 
 /** Packs the records of `putMany`. */
 function packRecords(wire, records, what) {
@@ -140,41 +141,9 @@ export class Tree extends Reader {
     return live(this).invoke('lsn');
   }
 
-  checkpoint() {
-    live(this).run('checkpoint');
-  }
-
-  sync() {
-    live(this).run('sync');
-  }
-
-  compact() {
-    live(this).run('compact');
-  }
-
-  maintain(pages) {
-    return live(this).run('maintain', whole(pages, 'pages', 1, 0xffff_ffff, 64));
-  }
-
-  gc() {
-    const wire = live(this);
-    wire.run('gc');
-    return wire.count();
-  }
-
-  vacuum() {
-    return live(this).report('vacuum');
-  }
-
-  verify() {
-    return live(this).report('verify');
-  }
-
-  stats() {
-    return live(this).report('stats');
-  }
-
   get [Symbol.toStringTag]() {
     return 'Tree';
   }
 }
+
+addUpkeep(Tree, live);
