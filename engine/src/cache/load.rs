@@ -55,14 +55,20 @@ impl Cache {
             return Ok(());
         }
         let mut loaded = Box::new(Page::blank());
-        match control.staged.get(&page) {
-            Some(&ticket) => blobs.read_staged(ticket, loaded.bytes_mut())?,
-            None => match blobs.read(blob, u32::from(page), loaded.bytes_mut()) {
+        let staged = match control.staged.get(&page) {
+            Some(&ticket) => {
+                let read = blobs.read_staged(ticket, loaded.bytes_mut());
+                still_staged(read, control.owned.has(page))?
+            }
+            None => false,
+        };
+        if !staged {
+            match blobs.read(blob, u32::from(page), loaded.bytes_mut()) {
                 Err(Error::NotFound) => {
                     return damage(CorruptionClass::Reachability, "reference to a missing page");
                 }
                 other => other?,
-            },
+            }
         }
         if !loaded.has_kind() {
             return damage(CorruptionClass::PageLayout, "unknown kind of page");
@@ -90,16 +96,19 @@ impl Cache {
         if known.is_some_and(|slot| slot.bytes.is_some()) {
             return Ok(());
         }
-        match known.filter(|slot| !slot.staged.is_empty()) {
+        let staged = match known.filter(|slot| !slot.staged.is_empty()) {
             Some(slot) => {
-                for (ticket, page) in slot.staged.iter().zip(buffer.chunks_mut(PAGE_BYTES)) {
-                    self.blobs.read_staged(*ticket, page)?;
-                }
+                let mut pages = slot.staged.iter().zip(buffer.chunks_mut(PAGE_BYTES));
+                let read = pages.try_for_each(|(at, page)| self.blobs.read_staged(*at, page));
+                still_staged(read, slot.owned)?
             }
-            None => match self.blobs.read(blob, 0, &mut buffer) {
+            None => false,
+        };
+        if !staged {
+            match self.blobs.read(blob, 0, &mut buffer) {
                 Err(Error::NotFound) => return missing("reference to a missing extent"),
                 other => other?,
-            },
+            }
         }
         buffer.truncate(len as usize);
         let slot = self.extents.entry(extent).or_default();
@@ -109,6 +118,16 @@ impl Cache {
         self.used += u64::from(len);
         self.counters.misses += 1;
         Ok(())
+    }
+}
+
+/// Whether what a ticket names could be read. One that belongs to the running cut may be
+/// published just now, by a thread that waits for the store without the engine's lock: then
+/// the blob has it.
+fn still_staged(read: Result<()>, owned: bool) -> Result<bool> {
+    match read {
+        Err(Error::InvalidArgument { .. }) if owned => Ok(false),
+        read => read.map(|()| true),
     }
 }
 

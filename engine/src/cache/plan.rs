@@ -94,18 +94,25 @@ impl Cache {
         }
     }
 
-    /// A live page of the cut is staged: it is clean, and its ticket belongs to the cut.
+    /// A page of the cut is staged. If it did not change meanwhile, it is clean, and its ticket
+    /// belongs to the cut.
     pub fn cut_wrote(&mut self, frame: u32, page: u8, ticket: Ticket) {
+        // Changed, or removed, while it was written: what was kept for the cut is not needed.
+        if let Some(PreImage::Staged(other)) = self.take_pre_image(frame, page) {
+            self.released.extend(Some(other).filter(|other| *other != ticket));
+        }
         let Ok(control) = self.control(frame) else { return };
         if !control.pending.has(page) {
             return;
         }
         control.pending.take(page);
         control.owned.add(page);
-        control.staged.insert(page, ticket);
+        // Evicted while it was written, it is staged twice.
+        let other = control.staged.insert(page, ticket).filter(|other| *other != ticket);
         let was_dirty = control.dirty.has(page);
         control.dirty.take(page);
         self.dirty_pages -= u64::from(was_dirty);
+        self.released.extend(other);
     }
 
     /// The bytes of a pending extent, or its tickets if it is staged already.
@@ -120,12 +127,20 @@ impl Cache {
 
     /// A pending extent is staged.
     pub fn cut_wrote_extent(&mut self, extent: u64, tickets: &[Ticket]) {
-        if let Some(slot) = self.extents.get_mut(&extent) {
+        let others = if let Some(slot) = self.extents.get_mut(&extent) {
             slot.pending = false;
             slot.dirty = false;
             slot.owned = true;
-            slot.staged = tickets.into();
-        }
+            core::mem::replace(&mut slot.staged, tickets.into())
+        } else if let Some(slot) = self.cut.as_mut().and_then(|cut| cut.extents.remove(&extent)) {
+            // Removed since the cut.
+            self.used -= slot.bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+            slot.staged
+        } else {
+            Vec::new()
+        };
+        // Evicted while it was written, it is staged twice.
+        self.released.extend(others.into_iter().filter(|other| !tickets.contains(other)));
     }
 
     /// The cut is published: what it staged is read by name from now on.

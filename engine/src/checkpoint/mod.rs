@@ -9,7 +9,7 @@ pub mod root;
 use alloc::vec::Vec;
 
 use crate::cache::{CutPage, CutPlan, padded};
-use crate::device::{BlobOp, PageAt};
+use crate::device::{BlobOp, BlobStore, PageAt};
 use crate::error::{Corruption, CorruptionClass, Result};
 use crate::forest::Forest;
 use crate::ids::{BlobId, Lsn, Ticket, is_hidden};
@@ -32,6 +32,10 @@ pub struct Running {
     next_extent: u64,
     pages: u64,
     left: u64,
+    /// Parts handed out to be written.
+    out: u64,
+    /// Whether the changes were handed out to be published.
+    publishing: bool,
 }
 
 impl Running {
@@ -60,7 +64,17 @@ impl Running {
         let plan = forest.cache.begin_plan();
         let pages: usize = plan.frames.values().map(|frame| frame.pending.len()).sum();
         let left = (pages + plan.extents.len()) as u64;
-        Ok(Self { cut, root: root.encode(), plan, next_frame: 0, next_extent: 0, pages: 0, left })
+        Ok(Self {
+            cut,
+            root: root.encode(),
+            plan,
+            next_frame: 0,
+            next_extent: 0,
+            pages: 0,
+            left,
+            out: 0,
+            publishing: false,
+        })
     }
 
     /// The position up to which the checkpoint covers the log.
@@ -87,21 +101,37 @@ impl Running {
     pub fn step(&mut self, forest: &mut Forest, budget: usize) -> Result<bool> {
         let mut done = 0;
         while done < budget {
-            let wanted = (budget - done).min(STAGE_PAGES);
-            let staged = match self.stage_frames(forest, wanted)? {
-                0 => self.stage_extent(forest)?,
-                staged => staged,
-            };
-            if staged == 0 {
-                return Ok(true);
+            match self.next_part(forest, budget - done)? {
+                Next::Staged(0) => return Ok(self.left == 0),
+                Next::Staged(pages) => done += pages,
+                Next::Write(part) => {
+                    let blobs = forest.cache.blobs().clone();
+                    done += self.wrote(forest, part.write(&*blobs)?);
+                }
             }
-            done += staged;
         }
         Ok(self.left == 0)
     }
 
-    /// Stages the next pages of frames, as one transfer.
-    fn stage_frames(&mut self, forest: &mut Forest, wanted: usize) -> Result<usize> {
+    /// Whether what was handed out has not come back.
+    pub fn is_waiting(&self) -> bool {
+        self.out > 0 || self.publishing
+    }
+
+    /// What to stage next, at most `wanted` pages or one extent. A part is written without the
+    /// forest and comes back by [`Running::wrote`]; meanwhile the forest may change, and what
+    /// the cut has of it stays as it was.
+    pub fn next_part(&mut self, forest: &mut Forest, wanted: usize) -> Result<Next> {
+        let part = match self.next_pages(forest, wanted.min(STAGE_PAGES))? {
+            Next::Staged(0) => self.next_extent(forest)?,
+            found => found,
+        };
+        self.out += u64::from(matches!(part, Next::Write(_)));
+        Ok(part)
+    }
+
+    /// The next pages of frames, as one transfer.
+    fn next_pages(&mut self, forest: &mut Forest, wanted: usize) -> Result<Next> {
         let mut bytes = Vec::new();
         let mut taken: Vec<(u32, u8)> = Vec::new();
         let mut done = 0;
@@ -133,43 +163,61 @@ impl Running {
             }
             self.next_frame = frame + 1;
         }
-        if !bytes.is_empty() {
-            let mut tickets = Vec::with_capacity(taken.len());
-            forest.cache.blobs().clone().stage(&bytes, &mut tickets)?;
-            for (&(frame, page), &ticket) in taken.iter().zip(&tickets) {
-                forest.cache.cut_wrote(frame, page, ticket);
-                if let Some(plan) = self.plan.frames.get_mut(&frame) {
-                    plan.staged.push(PageAt { page: u32::from(page), ticket });
-                }
-            }
-            self.pages += tickets.len() as u64;
-        }
-        self.left -= done as u64;
-        Ok(done)
+        self.left -= (done - taken.len()) as u64;
+        Ok(match taken.is_empty() {
+            true => Next::Staged(done),
+            false => Next::Write(Part { bytes, what: What::Pages(taken), tickets: Vec::new() }),
+        })
     }
 
-    /// Stages the next extent; returns its pages.
-    fn stage_extent(&mut self, forest: &mut Forest) -> Result<usize> {
+    /// The next extent.
+    fn next_extent(&mut self, forest: &mut Forest) -> Result<Next> {
         let next = self.plan.extents.range_mut(self.next_extent..).next();
-        let Some((&extent, tickets)) = next else { return Ok(0) };
+        let Some((&extent, tickets)) = next else { return Ok(Next::Staged(0)) };
         self.next_extent = extent + 1;
         match forest.cache.cut_extent(extent) {
-            Some(Err(staged)) => *tickets = staged,
-            Some(Ok(bytes)) => {
-                forest.cache.blobs().clone().stage(&padded(&bytes), tickets)?;
-                self.pages += tickets.len() as u64;
+            Some(Err(staged)) => {
+                *tickets = staged;
+                forest.cache.cut_wrote_extent(extent, tickets);
+                self.left -= 1;
+                Ok(Next::Staged(tickets.len().max(1)))
             }
-            None => return Err(lost(BlobId::extent(extent), 0)),
+            Some(Ok(bytes)) => {
+                let bytes = padded(&bytes);
+                Ok(Next::Write(Part { bytes, what: What::Extent(extent), tickets: Vec::new() }))
+            }
+            None => Err(lost(BlobId::extent(extent), 0)),
         }
-        forest.cache.cut_wrote_extent(extent, tickets);
-        self.left -= 1;
-        Ok(tickets.len().max(1))
     }
 
-    /// Publishes what was staged and gives the log back. Returns pages written.
-    pub fn publish(mut self, forest: &mut Forest, log: Option<&mut Log>) -> Result<u64> {
-        let _span = crate::trace::span!("publish checkpoint", cut = self.cut, left = self.left);
-        while !self.step(forest, STAGE_PAGES)? {}
+    /// A part is written; returns its pages.
+    pub fn wrote(&mut self, forest: &mut Forest, part: Written) -> usize {
+        let Part { what, tickets, .. } = part.0;
+        match what {
+            What::Pages(taken) => {
+                for (&(frame, page), &ticket) in taken.iter().zip(&tickets) {
+                    forest.cache.cut_wrote(frame, page, ticket);
+                    if let Some(plan) = self.plan.frames.get_mut(&frame) {
+                        plan.staged.push(PageAt { page: u32::from(page), ticket });
+                    }
+                }
+                self.left -= taken.len() as u64;
+            }
+            What::Extent(extent) => {
+                forest.cache.cut_wrote_extent(extent, &tickets);
+                self.plan.extents.insert(extent, tickets.clone());
+                self.left -= 1;
+            }
+        }
+        self.out -= 1;
+        self.pages += tickets.len() as u64;
+        tickets.len().max(1)
+    }
+
+    /// Everything is staged: what the store is to publish, which needs no forest. The
+    /// checkpoint ends by [`Running::published`].
+    pub fn changes(&mut self) -> Changes {
+        self.publishing = true;
         let frames = self.plan.frames.iter_mut().map(|(&frame, plan)| {
             plan.staged.sort_unstable_by_key(|at| at.page);
             BlobOp::Put {
@@ -187,13 +235,74 @@ impl Running {
             dropped: Vec::new(),
         }));
         ops.extend(self.plan.deleted.iter().map(|&blob| BlobOp::Delete { blob }));
-        forest.cache.blobs().clone().publish(&ops, &self.root)?;
+        Changes { ops, root: core::mem::take(&mut self.root) }
+    }
+
+    /// The changes are published: the log below the cut is given back. Returns pages written.
+    pub fn published(self, forest: &mut Forest, log: Option<&mut Log>) -> Result<u64> {
         crate::trace::tell!(debug, "checkpoint published", cut = self.cut, pages = self.pages);
         forest.cache.end_plan(&self.plan);
         if let Some(log) = log {
             log.after_publish(self.cut)?;
         }
         Ok(self.pages)
+    }
+
+    /// Stages the rest and publishes everything.
+    pub fn publish(&mut self, forest: &mut Forest) -> Result<()> {
+        let _span = crate::trace::span!("publish checkpoint", cut = self.cut, left = self.left);
+        while !self.step(forest, STAGE_PAGES)? {}
+        self.changes().publish(&**forest.cache.blobs())
+    }
+}
+
+/// What is next on the way to a published cut.
+pub enum Next {
+    /// So many pages were staged already; none: everything is.
+    Staged(usize),
+    /// This is to be written.
+    Write(Part),
+}
+
+/// Bytes of a cut to be staged.
+pub struct Part {
+    bytes: Vec<u8>,
+    what: What,
+    tickets: Vec<Ticket>,
+}
+
+enum What {
+    Pages(Vec<(u32, u8)>),
+    Extent(u64),
+}
+
+/// A part that was staged.
+pub struct Written(Part);
+
+impl Part {
+    /// Stages the bytes.
+    ///
+    /// # Errors
+    /// Failures of the store, which takes no more writes then.
+    pub fn write(mut self, blobs: &dyn BlobStore) -> Result<Written> {
+        blobs.stage(&self.bytes, &mut self.tickets)?;
+        Ok(Written(self))
+    }
+}
+
+/// What a checkpoint publishes.
+pub struct Changes {
+    ops: Vec<BlobOp>,
+    root: Vec<u8>,
+}
+
+impl Changes {
+    /// Switches to the cut, durably.
+    ///
+    /// # Errors
+    /// Failures of the store, which takes no more writes then.
+    pub fn publish(&self, blobs: &dyn BlobStore) -> Result<()> {
+        blobs.publish(&self.ops, &self.root)
     }
 }
 

@@ -83,6 +83,8 @@ pub(super) struct Core {
     pub grouped: bool,
     /// What the write at hand has to wait for then.
     awaited: Option<Lsn>,
+    /// Whether the write at hand left the log over its budget, with someone else to blame.
+    over_budget: bool,
 }
 
 impl Core {
@@ -138,6 +140,7 @@ impl Core {
             compact_from: None,
             grouped: false,
             awaited: None,
+            over_budget: false,
         })
     }
 
@@ -298,8 +301,12 @@ impl Core {
         };
         let budget = self.options.log_budget.max(MIN_LOG_BUDGET);
         let since = log.bytes_since(self.published);
+        if self.options.kept_up || self.running.as_ref().is_some_and(Running::is_waiting) {
+            self.over_budget = since >= budget;
+            return Ok(());
+        }
         let Some(running) = &self.running else {
-            if since >= budget / CHECKPOINT_DUE.1 * CHECKPOINT_DUE.0 {
+            if since >= self.late_start() {
                 self.begin_checkpoint()?;
             }
             return Ok(());
@@ -320,7 +327,27 @@ impl Core {
         Ok(())
     }
 
-    fn begin_checkpoint(&mut self) -> Result<()> {
+    /// Bytes of log after which a checkpoint starts by itself.
+    pub fn late_start(&self) -> u64 {
+        self.options.log_budget.max(MIN_LOG_BUDGET) / CHECKPOINT_DUE.1 * CHECKPOINT_DUE.0
+    }
+
+    /// The same where there is time for it.
+    pub fn early_start(&self) -> u64 {
+        self.options.log_budget.max(MIN_LOG_BUDGET) / 4
+    }
+
+    /// Whether a checkpoint is due that starts at so many bytes of log.
+    pub fn is_due(&self, start: u64) -> bool {
+        self.log.as_ref().is_some_and(|log| log.bytes_since(self.published) >= start)
+    }
+
+    /// Whether the log waits for the first write since the opening.
+    pub fn is_sealed(&self) -> bool {
+        self.log.as_ref().is_some_and(Log::is_sealed)
+    }
+
+    pub(super) fn begin_checkpoint(&mut self) -> Result<()> {
         self.forest.cache.trim()?;
         self.running = Some(Running::begin(&mut self.forest, self.log.as_mut(), self.clock)?);
         self.debt = 0;
@@ -338,9 +365,20 @@ impl Core {
     }
 
     fn finish_checkpoint(&mut self) -> Result<()> {
+        let Some(running) = &mut self.running else { return Ok(()) };
+        if running.is_waiting() {
+            let why = "a part of the checkpoint is under way elsewhere";
+            return Err(Error::InvalidArgument { what: "time for this call", why });
+        }
+        running.publish(&mut self.forest)?;
+        self.end_checkpoint()
+    }
+
+    /// The running checkpoint is published.
+    pub(super) fn end_checkpoint(&mut self) -> Result<()> {
         let Some(running) = self.running.take() else { return Ok(()) };
         let cut = running.cut();
-        self.counters.checkpoint_pages += running.publish(&mut self.forest, self.log.as_mut())?;
+        self.counters.checkpoint_pages += running.published(&mut self.forest, self.log.as_mut())?;
         self.counters.checkpoints += 1;
         self.published = cut;
         self.forest.cache.trim()
@@ -396,6 +434,11 @@ impl Core {
         self.log.as_ref().map(|log| (Arc::clone(log.durable()), end))
     }
 
+    /// Whether the write that just ended left the log over its budget.
+    pub fn take_over_budget(&mut self) -> bool {
+        core::mem::take(&mut self.over_budget)
+    }
+
     /// Makes everything written so far durable.
     pub fn sync(&mut self) -> Result<()> {
         self.check_writable()?;
@@ -433,23 +476,14 @@ impl Core {
         Ok(next)
     }
 
-    /// About `budget` pages of maintenance: the running checkpoint, or one that is due, else a
-    /// frame of compaction. `true` if there is more to do at once.
-    pub fn maintain(&mut self, budget: usize) -> Result<bool> {
+    /// Repacks a frame; `true` if there are more to look at.
+    pub fn compact_some(&mut self) -> Result<bool> {
         self.check_writable()?;
-        let result = self.maintain_now(budget);
-        self.guard(result)
+        let more = self.compact_next();
+        self.guard(more)
     }
 
-    fn maintain_now(&mut self, budget: usize) -> Result<bool> {
-        if self.running.is_some() {
-            return self.step_checkpoint(budget.max(1)).map(|done| !done);
-        }
-        let since = self.log.as_ref().map_or(0, |log| log.bytes_since(self.published));
-        if since >= self.options.log_budget.max(MIN_LOG_BUDGET) / 4 {
-            self.begin_checkpoint()?;
-            return Ok(true);
-        }
+    fn compact_next(&mut self) -> Result<bool> {
         let (tree, key) = self.compact_from.take().unwrap_or_default();
         // A tree that was dropped since is passed over.
         let next = match self.forest.roots.contains_key(&tree) {

@@ -12,8 +12,8 @@ use super::image::{ImageReader, ImageSummary, ImageWriter, Nowhere};
 use super::multi::DB;
 use super::multi_image::{Installation, UNNAMED, finish, give_up, prepare};
 use super::scan::{RangeEntry, RangeIter};
+use super::shared::Shared;
 use super::snapshot::Moment;
-use super::tree::Shared;
 use super::view::View;
 use crate::error::{Error, Result};
 use crate::ids::{STANDALONE_TREE, TreeId};
@@ -66,7 +66,7 @@ impl DB {
     /// `InvalidArgument` if another one is on its way; `JournalStreamUnavailable`, `ReadOnly`,
     /// `Poisoned`, failures of the devices.
     pub fn begin_install(&self) -> Result<ImageInstall> {
-        let mut core = self.shared.core.write();
+        let mut core = self.shared.settled();
         prepare(&mut core)?;
         core.installing = true;
         Ok(ImageInstall {

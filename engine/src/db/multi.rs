@@ -13,14 +13,14 @@ use super::catalog::{Catalog, NEXT_KEY, check_name};
 use super::core::Core;
 use super::multi_journal::advance_floor;
 use super::options::Options;
+use super::shared::Shared;
 use super::stats::{DBStats, VacuumStats, VerifyReport};
-use super::tree::{Shared, Tree};
+use super::tree::Tree;
 use super::write::Failed;
 use crate::device::{BlobStore, LogDevice, MemoryBlobStore};
 use crate::error::{AtomicErrorKind, Corruption, CorruptionClass, Error, Result};
 use crate::geometry::Geometry;
 use crate::ids::{CATALOG_TREE, FIRST_SYSTEM_TREE, STANDALONE_TREE, TreeId};
-use crate::sync::RwLock;
 use crate::txn::{Expect, Request};
 
 /// A store of named trees that share one log, one cache and one checkpoint, and whose records
@@ -72,7 +72,7 @@ impl DB {
         let mut core = Core::open(blobs, log, options.clone())?;
         core.catalog = Catalog::load(&mut core.forest)?;
         core.after_read();
-        Ok(Self { shared: Arc::new(Shared { core: RwLock::new(core), options }) })
+        Ok(Self { shared: Shared::new(core, options) })
     }
 
     /// A store in memory with default settings.
@@ -278,7 +278,7 @@ impl DB {
     /// # Errors
     /// `ReadOnly`, `Poisoned`, failures of the devices. Nothing is lost by a failure.
     pub fn checkpoint(&self) -> Result<()> {
-        let mut core = self.shared.core.write();
+        let mut core = self.shared.settled();
         core.check_writable()?;
         advance_floor(&mut core)?;
         core.checkpoint()
@@ -295,7 +295,7 @@ impl DB {
     /// # Errors
     /// Those of [`DB::checkpoint`].
     pub fn compact(&self) -> Result<()> {
-        self.shared.core.write().compact(None)
+        self.shared.settled().compact(None)
     }
 
     /// Does about `budget` pages of maintenance: checkpoint, then compaction. `true` if there is
@@ -310,7 +310,7 @@ impl DB {
     /// # Errors
     /// Those of [`DB::checkpoint`].
     pub fn maintain(&self, budget: usize) -> Result<bool> {
-        self.shared.core.write().maintain(budget)
+        self.shared.maintain(budget)
     }
 
     /// See [`Tree::gc`].
@@ -324,7 +324,7 @@ impl DB {
     /// # Errors
     /// `Corrupt` if the store is damaged; else those of [`DB::checkpoint`].
     pub fn gc(&self) -> Result<usize> {
-        self.shared.core.write().gc()
+        self.shared.settled().gc()
     }
 
     /// See [`Tree::vacuum`].
@@ -338,7 +338,7 @@ impl DB {
     /// # Errors
     /// Those of [`DB::gc`].
     pub fn vacuum(&self) -> Result<VacuumStats> {
-        self.shared.core.write().vacuum()
+        self.shared.settled().vacuum()
     }
 
     /// Makes everything written so far durable against loss of power.
@@ -366,7 +366,7 @@ impl DB {
     /// # Errors
     /// Only failures of the device; damage is in the report.
     pub fn verify(&self) -> Result<VerifyReport> {
-        super::verify::run(&mut self.shared.core.write(), &mut |_, _| {})
+        super::verify::run(&mut self.shared.settled(), &mut |_, _| {})
     }
 
     /// Figures of the store and of each tree; cheap, never reads the device.

@@ -142,7 +142,7 @@ impl DB {
         &self,
         source: &mut dyn FnMut(&mut [u8]) -> Result<usize>,
     ) -> Result<ImageSummary> {
-        let mut core = self.shared.core.write();
+        let mut core = self.shared.settled();
         prepare(&mut core)?;
         let mut installation = Installation { core: &mut core, trees: Vec::new() };
         let read = image::read(source, &mut installation);

@@ -36,6 +36,10 @@ pub struct Options {
     pub log_budget: u64,
     /// Whether checkpoints start by themselves.
     pub auto_checkpoint: bool,
+    /// Whether someone beside the writers makes the checkpoints, by [`Upkeep`](super::Upkeep) or
+    /// `maintain`: writes then take no share of them until the log is over its budget.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub kept_up: bool,
     /// Whether writes are refused.
     pub read_only: bool,
     /// Most bytes that pages kept for snapshots may take, in memory and in the store together;
@@ -61,6 +65,7 @@ impl Default for Options {
             sync: false,
             log_budget: DEFAULT_LOG_BUDGET,
             auto_checkpoint: true,
+            kept_up: false,
             read_only: false,
             snapshot_bytes: DEFAULT_SNAPSHOT_BYTES,
             feed_retention: 0,

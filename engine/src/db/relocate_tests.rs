@@ -100,8 +100,9 @@ fn script(seed: u64) {
                 running.step(&mut core.forest, 1 + random.below(40)).unwrap();
             }
             (4, Some(_)) if random.below(3) == 0 => {
-                if let Some((running, then)) = cut.take() {
-                    running.publish(&mut core.forest, None).unwrap();
+                if let Some((mut running, then)) = cut.take() {
+                    running.publish(&mut core.forest).unwrap();
+                    running.published(&mut core.forest, None).unwrap();
                     sound(&mut open(&blobs, true), &then);
                     sound(&mut core, &model);
                 }

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::core::Core;
-use super::tree::Shared;
+use super::shared::Shared;
 use crate::cache::Past;
 use crate::error::{Error, Result};
 use crate::forest::{Reader, Roots};

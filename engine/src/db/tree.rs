@@ -1,24 +1,21 @@
 //! The handle of one tree: opening, reading, upkeep. Changes are in `tree_write.rs`.
 
-use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::core::Core;
-use super::feed::{ChangePage, FeedRun};
+use super::feed::ChangePage;
 use super::options::Options;
+use super::shared::Shared;
 use super::snapshot::Moment;
 use super::stats::{TreeStats, VerifyReport};
 use super::view::{Snapshot, View};
-use super::write::Failed;
 use crate::device::{BlobStore, LogDevice, MemoryBlobStore};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::forest::Forest;
 use crate::geometry::Geometry;
-use crate::ids::{FEED_TREE, Lsn, RecordVersion, STANDALONE_TREE, TreeId};
-use crate::limits::{MAX_FEED_CHANGES, MAX_SCAN_BYTES, READ_GROWTH_BYTES};
+use crate::ids::{Lsn, RecordVersion, STANDALONE_TREE, TreeId};
 use crate::node::{Miss, Record as Stored};
-use crate::sync::RwLock;
 
 /// A value and its version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,143 +46,6 @@ pub struct Tree {
     pub(super) standalone: bool,
 }
 
-/// An open store, shared by all its handles.
-pub(super) struct Shared {
-    pub core: RwLock<Core>,
-    pub options: Options,
-}
-
-impl Shared {
-    /// Runs a lookup; what it misses is loaded, with writers kept out only while that happens.
-    /// All calls but the first see the same state.
-    pub fn look<T>(&self, mut look: impl FnMut(&Forest) -> Result<T, Miss>) -> Result<T> {
-        self.look_into(|core| {
-            core.check_whole()?;
-            Ok(look(&core.forest))
-        })
-    }
-
-    /// The same for a lookup that can fail before it misses anything.
-    ///
-    /// # Errors
-    /// Those of the lookup, `Corrupt`, and failures of the device.
-    pub fn look_into<T>(
-        &self,
-        mut look: impl FnMut(&Core) -> Result<Result<T, Miss>>,
-    ) -> Result<T> {
-        let held = self.core.read();
-        if let Ok(found) = look(&held)? {
-            return Ok(found);
-        }
-        drop(held);
-        let mut core = self.core.write();
-        core.counters.cold_reads += 1;
-        let mut room = core.forest.cache.used() + READ_GROWTH_BYTES;
-        loop {
-            // What was missed without the lock may be gone or elsewhere by now: it is looked
-            // for anew.
-            let miss = match look(&core)? {
-                Ok(found) => {
-                    core.after_read();
-                    return Ok(found);
-                }
-                Err(miss) => miss,
-            };
-            if core.forest.cache.used() > room {
-                // A long lookup goes past more than may stay.
-                core.after_read();
-                room = core.forest.cache.used() + READ_GROWTH_BYTES;
-            }
-            core.forest.cache.load(miss)?;
-            core.counters.lookup_restarts += 1;
-        }
-    }
-
-    /// Runs a write. Where the store promises that what is acknowledged is durable, waits for
-    /// that without the store's lock: writers that wait share a sync. Others may see the write
-    /// before that, as they may see its outcome after the caller's process died.
-    ///
-    /// # Errors
-    /// Those of `write`; if the sync fails, what `unsure` makes of the failure.
-    pub fn commit<T, E>(
-        &self,
-        write: impl FnOnce(&mut Core) -> Result<T, E>,
-        unsure: impl FnOnce(Error) -> E,
-    ) -> Result<T, E> {
-        let mut core = self.core.write();
-        core.grouped = true;
-        let done = write(&mut core);
-        let awaited = core.take_awaited();
-        drop(core);
-        let done = done?;
-        let Some((durable, end)) = awaited else { return Ok(done) };
-        match durable.wait(end) {
-            Ok(()) => Ok(done),
-            Err(error) => {
-                self.core.write().give_up(error.to_string());
-                Err(unsure(error))
-            }
-        }
-    }
-
-    /// Waits until everything written so far is durable, if the store promises that of what it
-    /// acknowledges: followers must not be ahead of it.
-    fn wait_durable(&self) -> Result<()> {
-        if !self.options.sync {
-            return Ok(());
-        }
-        let core = self.core.read();
-        let awaited = core.log.as_ref().map(|log| (Arc::clone(log.durable()), log.end()));
-        drop(core);
-        awaited.map_or(Ok(()), |(durable, end)| durable.wait(end))
-    }
-
-    /// [`Shared::commit`] of a single operation.
-    pub fn commit_one<T>(&self, write: impl FnOnce(&mut Core) -> Result<T>) -> Result<T> {
-        self.commit(write, |error| error)
-    }
-
-    /// [`Shared::commit`] of a batch.
-    pub fn commit_batch<T>(
-        &self,
-        write: impl FnOnce(&mut Core) -> Result<T, Failed>,
-    ) -> Result<T, Failed> {
-        self.commit(write, |error| Failed { error, unknown: true })
-    }
-
-    /// A part of the change feed; see [`Tree::changes_since`].
-    pub fn changes(&self, tree: Option<TreeId>, from: Lsn) -> Result<ChangePage> {
-        let now = {
-            let core = self.core.read();
-            if self.options.feed_retention == 0 {
-                let why = "was not switched on; open the store with feed_retention";
-                return Err(Error::InvalidArgument { what: "change feed", why });
-            }
-            let empty = !core.forest.roots.contains_key(&FEED_TREE);
-            (empty || from >= core.last_lsn()).then(|| core.last_lsn())
-        };
-        if let Some(now) = now {
-            return match from >= now {
-                true => Ok(ChangePage { next: from, ..ChangePage::default() }),
-                false => Err(expired()),
-            };
-        }
-        let mut run = FeedRun::new(tree, from, MAX_FEED_CHANGES, MAX_SCAN_BYTES);
-        match self.look(|forest| run.advance(forest.reader()))? {
-            true => {
-                self.wait_durable()?;
-                Ok(run.finish())
-            }
-            false => Err(expired()),
-        }
-    }
-}
-
-fn expired() -> Error {
-    let advice = "read everything anew from a snapshot and follow from its position";
-    Error::Expired { what: "the change feed from there on", advice }
-}
-
 impl Tree {
     /// Opens the store on these devices and replays its log into memory. `log` is `None` only
     /// for trees that need not survive. A new store is one whose devices are both empty. If the
@@ -213,9 +73,8 @@ impl Tree {
         log: Option<Arc<dyn LogDevice>>,
         options: Options,
     ) -> Result<Self> {
-        let core = RwLock::new(Core::open(blobs, log, options.clone())?);
-        let shared = Arc::new(Shared { core, options });
-        Ok(Self { shared, tree: STANDALONE_TREE, standalone: true })
+        let core = Core::open(blobs, log, options.clone())?;
+        Ok(Self { shared: Shared::new(core, options), tree: STANDALONE_TREE, standalone: true })
     }
 
     /// A tree in memory with default settings.
@@ -374,7 +233,7 @@ impl Tree {
     /// # Errors
     /// `ReadOnly`, `Poisoned`, failures of the devices. Nothing is lost by a failure.
     pub fn checkpoint(&self) -> Result<()> {
-        self.shared.core.write().checkpoint()
+        self.shared.settled().checkpoint()
     }
 
     /// Repacks thin pages and frames of this tree, then checkpoints the store. Takes time in
@@ -389,7 +248,7 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::checkpoint`].
     pub fn compact(&self) -> Result<()> {
-        self.shared.core.write().compact(Some(self.tree))
+        self.shared.settled().compact(Some(self.tree))
     }
 
     /// Does about `budget` pages of maintenance of the store: checkpoint, then compaction. `true`
@@ -406,7 +265,7 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::checkpoint`].
     pub fn maintain(&self, budget: usize) -> Result<bool> {
-        self.shared.core.write().maintain(budget)
+        self.shared.maintain(budget)
     }
 
     /// Makes everything written so far durable against loss of power.
@@ -453,7 +312,7 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::verify`].
     pub fn verify_with(&self, progress: &mut dyn FnMut(u64, u64)) -> Result<VerifyReport> {
-        super::verify::run(&mut self.shared.core.write(), progress)
+        super::verify::run(&mut self.shared.settled(), progress)
     }
 
     /// Figures of the tree and of its store; cheap, never reads the device.

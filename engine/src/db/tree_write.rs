@@ -322,7 +322,7 @@ impl Tree {
     /// is damaged: what leads where is not certain then. Else those of [`Tree::checkpoint`].
     pub fn gc(&self) -> Result<usize> {
         self.check_standalone()?;
-        self.shared.core.write().gc()
+        self.shared.settled().gc()
     }
 
     /// [`Tree::gc`], and repacks every tree so that the store becomes as small as it can.
@@ -343,7 +343,7 @@ impl Tree {
     /// Those of [`Tree::gc`].
     pub fn vacuum(&self) -> Result<VacuumStats> {
         self.check_standalone()?;
-        self.shared.core.write().vacuum()
+        self.shared.settled().vacuum()
     }
 
     /// For what changes nothing and so does not look for its tree.

@@ -1,0 +1,204 @@
+//! An open store, shared by its handles: looking things up, and writing with others.
+//!
+//! Owns: the store's lock and who waits for what without it. Never does: decide what a write is.
+
+use alloc::boxed::Box;
+use alloc::string::ToString;
+use alloc::sync::Arc;
+use core::ops::Deref;
+
+use super::core::Core;
+use super::feed::{ChangePage, FeedRun};
+use super::options::Options;
+use super::write::Failed;
+use crate::error::{Error, Result};
+use crate::forest::Forest;
+use crate::ids::{FEED_TREE, Lsn, TreeId};
+use crate::limits::{MAX_FEED_CHANGES, MAX_SCAN_BYTES, READ_GROWTH_BYTES};
+use crate::node::Miss;
+use crate::sync::{MaybeSync, Mutex, RwLock};
+
+/// What all handles of an open store have in common. With the last of them the store closes.
+pub(super) struct Shared {
+    /// Who keeps the store up beside its handles; it ends before the store closes.
+    keeper: Mutex<Option<Box<dyn MaybeSync>>>,
+    store: Arc<Store>,
+}
+
+/// An open store.
+pub(super) struct Store {
+    pub core: RwLock<Core>,
+    pub options: Options,
+    /// Held by who has a part of a checkpoint under way without the lock of `core`, and by who
+    /// needs that nobody has. Taken before that lock.
+    pub turn: Mutex<()>,
+}
+
+impl Shared {
+    pub fn new(core: Core, options: Options) -> Arc<Self> {
+        let store = Store { core: RwLock::new(core), options, turn: Mutex::new(()) };
+        Arc::new(Self { keeper: Mutex::new(None), store: Arc::new(store) })
+    }
+
+    /// Lets `keeper` end with the last handle.
+    pub fn keep(&self, keeper: Box<dyn MaybeSync>) {
+        // The one before ends outside the lock.
+        let before = self.keeper.lock().replace(keeper);
+        drop(before);
+    }
+
+    /// The store itself; who holds it keeps it open without being a handle.
+    pub fn store(&self) -> Arc<Store> {
+        Arc::clone(&self.store)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let keeper = self.keeper.lock().take();
+        drop(keeper);
+    }
+}
+
+impl Deref for Shared {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
+impl Store {
+    /// Runs a lookup; what it misses is loaded, with writers kept out only while that happens.
+    /// All calls but the first see the same state.
+    pub fn look<T>(&self, mut look: impl FnMut(&Forest) -> Result<T, Miss>) -> Result<T> {
+        self.look_into(|core| {
+            core.check_whole()?;
+            Ok(look(&core.forest))
+        })
+    }
+
+    /// The same for a lookup that can fail before it misses anything.
+    ///
+    /// # Errors
+    /// Those of the lookup, `Corrupt`, and failures of the device.
+    pub fn look_into<T>(
+        &self,
+        mut look: impl FnMut(&Core) -> Result<Result<T, Miss>>,
+    ) -> Result<T> {
+        let held = self.core.read();
+        if let Ok(found) = look(&held)? {
+            return Ok(found);
+        }
+        drop(held);
+        let mut core = self.core.write();
+        core.counters.cold_reads += 1;
+        let mut room = core.forest.cache.used() + READ_GROWTH_BYTES;
+        loop {
+            // What was missed without the lock may be gone or elsewhere by now: it is looked
+            // for anew.
+            let miss = match look(&core)? {
+                Ok(found) => {
+                    core.after_read();
+                    return Ok(found);
+                }
+                Err(miss) => miss,
+            };
+            if core.forest.cache.used() > room {
+                // A long lookup goes past more than may stay.
+                core.after_read();
+                room = core.forest.cache.used() + READ_GROWTH_BYTES;
+            }
+            core.forest.cache.load(miss)?;
+            core.counters.lookup_restarts += 1;
+        }
+    }
+
+    /// Runs a write. Where the store promises that what is acknowledged is durable, waits for
+    /// that without the store's lock: writers that wait share a sync. Others may see the write
+    /// before that, as they may see its outcome after the caller's process died.
+    ///
+    /// # Errors
+    /// Those of `write`; if the sync fails, what `unsure` makes of the failure.
+    pub fn commit<T, E>(
+        &self,
+        write: impl FnOnce(&mut Core) -> Result<T, E>,
+        unsure: impl FnOnce(Error) -> E,
+    ) -> Result<T, E> {
+        let mut core = self.core.write();
+        core.grouped = true;
+        let done = write(&mut core);
+        let awaited = core.take_awaited();
+        let over = core.take_over_budget();
+        drop(core);
+        let done = done?;
+        if over {
+            self.help();
+        }
+        let Some((durable, end)) = awaited else { return Ok(done) };
+        match durable.wait(end) {
+            Ok(()) => Ok(done),
+            Err(error) => {
+                self.core.write().give_up(error.to_string());
+                Err(unsure(error))
+            }
+        }
+    }
+
+    /// Waits until everything written so far is durable, if the store promises that of what it
+    /// acknowledges: followers must not be ahead of it.
+    fn wait_durable(&self) -> Result<()> {
+        if !self.options.sync {
+            return Ok(());
+        }
+        let core = self.core.read();
+        let awaited = core.log.as_ref().map(|log| (Arc::clone(log.durable()), log.end()));
+        drop(core);
+        awaited.map_or(Ok(()), |(durable, end)| durable.wait(end))
+    }
+
+    /// [`Store::commit`] of a single operation.
+    pub fn commit_one<T>(&self, write: impl FnOnce(&mut Core) -> Result<T>) -> Result<T> {
+        self.commit(write, |error| error)
+    }
+
+    /// [`Store::commit`] of a batch.
+    pub fn commit_batch<T>(
+        &self,
+        write: impl FnOnce(&mut Core) -> Result<T, Failed>,
+    ) -> Result<T, Failed> {
+        self.commit(write, |error| Failed { error, unknown: true })
+    }
+
+    /// A part of the change feed; see [`Tree::changes_since`](super::Tree::changes_since).
+    pub fn changes(&self, tree: Option<TreeId>, from: Lsn) -> Result<ChangePage> {
+        let now = {
+            let core = self.core.read();
+            if self.options.feed_retention == 0 {
+                let why = "was not switched on; open the store with feed_retention";
+                return Err(Error::InvalidArgument { what: "change feed", why });
+            }
+            let empty = !core.forest.roots.contains_key(&FEED_TREE);
+            (empty || from >= core.last_lsn()).then(|| core.last_lsn())
+        };
+        if let Some(now) = now {
+            return match from >= now {
+                true => Ok(ChangePage { next: from, ..ChangePage::default() }),
+                false => Err(expired()),
+            };
+        }
+        let mut run = FeedRun::new(tree, from, MAX_FEED_CHANGES, MAX_SCAN_BYTES);
+        match self.look(|forest| run.advance(forest.reader()))? {
+            true => {
+                self.wait_durable()?;
+                Ok(run.finish())
+            }
+            false => Err(expired()),
+        }
+    }
+}
+
+fn expired() -> Error {
+    let advice = "read everything anew from a snapshot and follow from its position";
+    Error::Expired { what: "the change feed from there on", advice }
+}

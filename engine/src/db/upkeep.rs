@@ -1,0 +1,208 @@
+//! Upkeep beside the writers: checkpoints whose writes and syncs nobody waits for.
+//!
+//! Owns: which part of a checkpoint is next, and doing its device calls without the store's
+//! lock. Never does: decide when; a thread of the program, or a writer that is over the log's
+//! budget, does. A part is taken under the lock, written without it and noted under it again;
+//! one part is under way at a time.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::ops::{Deref, DerefMut};
+
+use super::core::Core;
+use super::shared::Store;
+use super::tree::Tree;
+use crate::checkpoint::{Changes, Next, Part, Written};
+use crate::device::BlobStore;
+use crate::error::{Error, Result};
+use crate::sync::{MaybeSync, MutexGuard, RwLockWriteGuard};
+
+/// Pages that a writer over the log's budget checkpoints.
+const HELP_PAGES: usize = 64;
+
+/// What is next to be done for a checkpoint.
+pub(super) enum Due {
+    /// There is no checkpoint, and none is due.
+    Nothing,
+    /// So many pages are done; nothing waits.
+    Done(usize),
+    /// The checkpoint is published.
+    Published,
+    /// To be done without the store's lock.
+    Away(Away),
+}
+
+/// A device call to be made without the store's lock.
+pub(super) enum Away {
+    Stage(Part),
+    Publish(Changes),
+}
+
+/// A device call that was made.
+pub(super) enum Back {
+    Staged(Written),
+    Published,
+}
+
+impl Away {
+    fn run(self, blobs: &dyn BlobStore) -> Result<Back> {
+        match self {
+            Self::Stage(part) => part.write(blobs).map(Back::Staged),
+            Self::Publish(changes) => changes.publish(blobs).map(|()| Back::Published),
+        }
+    }
+}
+
+impl Core {
+    /// The next part of the checkpoint that runs, or of one that begins now if the log has at
+    /// least `start` bytes since the last.
+    pub(super) fn next_due(&mut self, pages: usize, start: u64) -> Result<Due> {
+        if self.is_sealed() {
+            // The first write may not wait for others: this is done at once.
+            let runs = self.running.is_some() || self.is_due(start);
+            return match runs {
+                true => self.checkpoint().map(|()| Due::Published),
+                false => Ok(Due::Nothing),
+            };
+        }
+        if self.running.is_none() {
+            if !self.is_due(start) {
+                return Ok(Due::Nothing);
+            }
+            self.begin_checkpoint()?;
+        }
+        let Some(running) = &mut self.running else { return Ok(Due::Nothing) };
+        Ok(match running.next_part(&mut self.forest, pages)? {
+            Next::Staged(0) => Due::Away(Away::Publish(running.changes())),
+            Next::Staged(pages) => Due::Done(pages),
+            Next::Write(part) => Due::Away(Away::Stage(part)),
+        })
+    }
+
+    /// A part came back.
+    pub(super) fn came_back(&mut self, back: Back) -> Result<Due> {
+        let Some(running) = &mut self.running else { return Ok(Due::Nothing) };
+        match back {
+            Back::Staged(written) => Ok(Due::Done(running.wrote(&mut self.forest, written))),
+            Back::Published => self.end_checkpoint().map(|()| Due::Published),
+        }
+    }
+}
+
+/// The store's lock, with no part of a checkpoint under way elsewhere.
+pub(super) struct Settled<'a> {
+    core: RwLockWriteGuard<'a, Core>,
+    _turn: MutexGuard<'a, ()>,
+}
+
+impl Deref for Settled<'_> {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.core
+    }
+}
+
+impl DerefMut for Settled<'_> {
+    fn deref_mut(&mut self) -> &mut Core {
+        &mut self.core
+    }
+}
+
+impl Store {
+    /// Waits for what is under way elsewhere, and keeps everyone out.
+    pub fn settled(&self) -> Settled<'_> {
+        let turn = self.turn.lock();
+        Settled { core: self.core.write(), _turn: turn }
+    }
+
+    /// Does about `pages` pages of the checkpoint that runs or is due; whether there is more to
+    /// do at once. `None` if there was nothing to do.
+    pub fn checkpoint_some(&self, pages: usize, start: u64) -> Result<Option<bool>> {
+        let _turn = self.turn.lock();
+        let (mut done, mut any) = (0, None);
+        while done < pages {
+            let mut core = self.core.write();
+            core.check_writable()?;
+            let due = core.next_due(pages - done, start);
+            let due = match core.guard(due)? {
+                Due::Away(away) => {
+                    let blobs = Arc::clone(core.forest.cache.blobs());
+                    drop(core);
+                    let back = away.run(&*blobs);
+                    core = self.core.write();
+                    let due = back.and_then(|back| core.came_back(back));
+                    core.guard(due)?
+                }
+                due => due,
+            };
+            match due {
+                Due::Nothing | Due::Away(_) => return Ok(any),
+                Due::Published => return Ok(Some(false)),
+                Due::Done(pages) => done += pages,
+            }
+            any = Some(true);
+        }
+        Ok(Some(true))
+    }
+
+    /// See [`Tree::maintain`].
+    pub fn maintain(&self, budget: usize) -> Result<bool> {
+        let start = self.core.read().early_start();
+        match self.checkpoint_some(budget.max(1), start)? {
+            Some(more) => Ok(more),
+            None => self.core.write().compact_some(),
+        }
+    }
+
+    /// A writer's share once the log is over its budget.
+    #[cold]
+    pub fn help(&self) {
+        let start = self.core.read().late_start();
+        // The write is done and safe; a failure shows on the next.
+        let _ = self.checkpoint_some(HELP_PAGES, start);
+    }
+}
+
+/// Keeps an open store up, from a thread of the program's own; see [`Tree::keep_up`].
+pub struct Upkeep {
+    store: Arc<Store>,
+}
+
+impl Upkeep {
+    /// Does about `pages` pages of the checkpoint that runs or is due, without keeping readers
+    /// and writers waiting for the device. `true` if there is more to do at once.
+    ///
+    /// # Errors
+    /// Failures of the devices, after which the store takes no more writes, and what writes say
+    /// then: `Poisoned`, `ReadOnly`.
+    pub fn checkpoint(&self, pages: usize) -> Result<bool> {
+        let start = {
+            let core = self.store.core.read();
+            if core.installing {
+                return Ok(false);
+            }
+            core.late_start()
+        };
+        match self.store.checkpoint_some(pages.max(1), start) {
+            // An image began to come in meanwhile.
+            Err(Error::InvalidArgument { .. }) => Ok(false),
+            done => done.map(|more| more.unwrap_or(false)),
+        }
+    }
+
+    /// Bytes of log that a crash now would replay.
+    pub fn log_bytes(&self) -> u64 {
+        self.store.core.read().log_bytes()
+    }
+}
+
+impl Tree {
+    /// Lets `start` begin to keep the store up beside its handles. What it returns is dropped
+    /// after the last handle and before the store closes; by then it must have let go of the
+    /// [`Upkeep`]. Meant for stores opened with [`Options::kept_up`](super::Options::kept_up).
+    pub fn keep_up<K: MaybeSync + 'static>(&self, start: impl FnOnce(Upkeep) -> K) {
+        let keeper = start(Upkeep { store: self.shared.store() });
+        self.shared.keep(Box::new(keeper));
+    }
+}
