@@ -1,5 +1,6 @@
 //! What the tests of batches and trees share: randomness, devices that fail, whole contents.
 
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -14,6 +15,7 @@ use crate::geometry::Geometry;
 use crate::ids::{BlobId, Lsn, StoreId, Ticket};
 use crate::limits::PAGE_BYTES;
 pub(super) use crate::random::Random;
+use crate::sync::Mutex;
 
 /// What trees of files hold, drawn.
 pub(super) trait Files {
@@ -61,12 +63,16 @@ impl Files for Random {
     }
 }
 
+/// What a test does while a device is at work.
+type Meanwhile = Box<dyn FnMut() + Send>;
+
 /// A store in memory whose reads, or stagings, fail from the n-th on.
 pub(super) struct Faulty {
     store: MemoryBlobStore,
     left: AtomicI64,
     staged: AtomicU64,
     stages: AtomicI64,
+    meanwhile: Mutex<Option<Meanwhile>>,
 }
 
 /// A log in memory whose appends and syncs fail from the n-th on.
@@ -101,7 +107,28 @@ impl Faulty {
             left: AtomicI64::new(NEVER),
             stages: AtomicI64::new(NEVER),
             staged: AtomicU64::new(0),
+            meanwhile: Mutex::new(None),
         })
+    }
+
+    /// From now on, `act` runs before and after pages are staged or changes published; what it
+    /// does to the store itself is left alone.
+    pub fn meanwhile(&self, act: impl FnMut() + Send + 'static) {
+        *self.meanwhile.lock() = Some(Box::new(act));
+    }
+
+    /// No longer.
+    pub fn undisturbed(&self) {
+        *self.meanwhile.lock() = None;
+    }
+
+    fn disturbed<T>(&self, call: impl FnOnce() -> T) -> T {
+        let Some(mut act) = self.meanwhile.lock().take() else { return call() };
+        act();
+        let done = call();
+        act();
+        *self.meanwhile.lock() = Some(act);
+        done
     }
 
     /// The next `after` stagings work, and then none.
@@ -167,13 +194,13 @@ impl BlobStore for Faulty {
     fn stage(&self, pages: &[u8], tickets: &mut Vec<Ticket>) -> Result<()> {
         count(&self.stages, "stage")?;
         self.staged.fetch_add((pages.len() / PAGE_BYTES) as u64, Ordering::Relaxed);
-        self.store.stage(pages, tickets)
+        self.disturbed(|| self.store.stage(pages, tickets))
     }
     fn release(&self, tickets: &[Ticket]) -> Result<()> {
         self.store.release(tickets)
     }
     fn publish(&self, ops: &[BlobOp], root: &[u8]) -> Result<()> {
-        self.store.publish(ops, root)
+        self.disturbed(|| self.store.publish(ops, root))
     }
     fn discard(&self) -> Result<()> {
         self.store.discard()

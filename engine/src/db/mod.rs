@@ -51,6 +51,8 @@ mod image_tests;
 #[cfg(test)]
 mod journal_tests;
 #[cfg(test)]
+mod keep_up_tests;
+#[cfg(test)]
 mod kit_tests;
 #[cfg(test)]
 mod multi_tests;
