@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use holt_engine::db::{DB, Devices, IntoDevices, MemoryHint, Options, Tree};
+use holt_engine::db::{DB, Devices, IntoDevices, MemoryHint, Options, StartKeeper, Tree};
 use holt_engine::device::{BlobStore, LogDevice, MemoryBlobStore};
 use holt_engine::error::{Error, Result};
 use holt_engine::geometry::Geometry;
@@ -15,6 +15,7 @@ use holt_native_store::{
 };
 
 use crate::config::{AccessMode, CheckpointConfig, Durability, Storage, TreeConfig};
+use crate::keeper;
 
 /// Opens a tree, step by step.
 ///
@@ -285,6 +286,8 @@ impl TreeBuilder {
             feed_retention: self.feed_retention,
             publish_writes: self.config.memory_flush_on_write,
             memory_hint: MemoryHint(Some(prefer_large_pages)),
+            kept_up: self.config.checkpoint.enabled && self.config.checkpoint.background,
+            start_keeper: StartKeeper(Some(keeper::start)),
         }
     }
 

@@ -93,6 +93,7 @@ impl Default for Durability {
 ///
 /// assert!(CheckpointConfig::enabled().enabled);
 /// assert!(!CheckpointConfig::disabled().enabled);
+/// assert!(!CheckpointConfig::inline().background);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -100,17 +101,31 @@ pub struct CheckpointConfig {
     /// Whether checkpoints start by themselves, when the log reaches its budget. Without, the
     /// log grows until `checkpoint` is called.
     pub enabled: bool,
+    /// Whether a thread of the store's own makes them beside readers and writers. Without,
+    /// writers do, each its share.
+    #[cfg_attr(feature = "serde", serde(default = "in_background"))]
+    pub background: bool,
+}
+
+#[cfg(feature = "serde")]
+const fn in_background() -> bool {
+    true
 }
 
 impl CheckpointConfig {
     /// Checkpoints start by themselves.
     pub const fn enabled() -> Self {
-        Self { enabled: true }
+        Self { enabled: true, background: true }
+    }
+
+    /// Checkpoints start by themselves, and the store starts no thread.
+    pub const fn inline() -> Self {
+        Self { enabled: true, background: false }
     }
 
     /// Checkpoints are made when asked for.
     pub const fn disabled() -> Self {
-        Self { enabled: false }
+        Self { enabled: false, background: false }
     }
 }
 

@@ -30,6 +30,7 @@
 
 mod builder;
 mod config;
+mod keeper;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 

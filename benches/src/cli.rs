@@ -23,6 +23,10 @@ pub enum Command {
     Load(Load),
     /// Runs one engine in this process, for a profiler.
     Solo(Solo),
+    /// Latency of puts of ours while a checkpoint runs, beside that without.
+    Tail(Tail),
+    /// What more threads bring to ours.
+    Threads(Threads),
     /// Answers a runner on standard input and output.
     #[command(hide = true)]
     Worker,
@@ -105,6 +109,46 @@ pub struct Solo {
     /// Steps after the load, in this order: get, miss, put, list, checkpoint, reopen, verify.
     #[arg(long, value_delimiter = ',', default_value = "get")]
     pub steps: Vec<String>,
+}
+
+/// `tail`.
+#[derive(Args)]
+pub struct Tail {
+    /// Changed pages that the checkpoint has to write, about, in MiB.
+    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u64).range(8..=65_536))]
+    pub dirty_mib: u64,
+    /// Checkpoints by the writer itself instead of a thread beside it.
+    #[arg(long)]
+    pub inline: bool,
+    /// Seed of keys, values and orders.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Where the store goes (a directory of its own is made in it).
+    #[arg(long, default_value = "target/bench/data")]
+    pub dir: PathBuf,
+}
+
+/// `threads`.
+#[derive(Args)]
+pub struct Threads {
+    /// Records to load.
+    #[arg(long, default_value_t = 500_000, value_parser = clap::value_parser!(u64).range(1000..=MAX_RECORDS))]
+    pub records: u64,
+    /// Operations of a thread.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub ops: u64,
+    /// Durable puts of a thread.
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
+    pub durable: u64,
+    /// Threads that write durably.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=256))]
+    pub writers: u64,
+    /// Seed of keys, values and orders.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Where the store goes (a directory of its own is made in it).
+    #[arg(long, default_value = "target/bench/data")]
+    pub dir: PathBuf,
 }
 
 /// `report`.

@@ -10,6 +10,8 @@ mod measure;
 mod protocol;
 mod report;
 mod runner;
+mod tail;
+mod threads;
 mod worker;
 mod workload;
 
@@ -25,6 +27,8 @@ fn main() {
     let outcome = match cli::Cli::parse().command {
         cli::Command::Load(load) => runner::load(&load),
         cli::Command::Solo(solo) => worker::solo(&solo),
+        cli::Command::Tail(tail) => tail::run(&tail),
+        cli::Command::Threads(of) => threads::run(&of),
         cli::Command::Worker => worker::serve(),
         cli::Command::Report(from) => report::again(&from),
     };

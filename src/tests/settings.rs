@@ -31,6 +31,8 @@ fn is_unusual(options: &Options) {
         feed_retention: 2 << 20,
         publish_writes: false,
         memory_hint: MemoryHint::default(),
+        kept_up: false,
+        start_keeper: StartKeeper::default(),
     };
     assert_eq!(*options, expected);
     assert!(options.memory_hint.0.is_some() || cfg!(not(unix)), "memory is prepared");

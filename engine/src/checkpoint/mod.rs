@@ -32,6 +32,10 @@ pub struct Running {
     next_extent: u64,
     pages: u64,
     left: u64,
+    /// What was left at first.
+    all: u64,
+    /// Room for the bytes of a part.
+    spare: Vec<u8>,
     /// Parts handed out to be written.
     out: u64,
     /// Whether the changes were handed out to be published.
@@ -72,6 +76,8 @@ impl Running {
             next_extent: 0,
             pages: 0,
             left,
+            all: left,
+            spare: Vec::new(),
             out: 0,
             publishing: false,
         })
@@ -85,6 +91,11 @@ impl Running {
     /// Pages and extents still to be staged.
     pub fn left(&self) -> u64 {
         self.left
+    }
+
+    /// Pages and extents that the cut had to stage, in all.
+    pub fn pages(&self) -> u64 {
+        self.all
     }
 
     /// Whether a blob is removed by this checkpoint.
@@ -132,8 +143,9 @@ impl Running {
 
     /// The next pages of frames, as one transfer.
     fn next_pages(&mut self, forest: &mut Forest, wanted: usize) -> Result<Next> {
-        let mut bytes = Vec::new();
-        let mut taken: Vec<(u32, u8)> = Vec::new();
+        let mut bytes = core::mem::take(&mut self.spare);
+        bytes.reserve(wanted * PAGE_BYTES);
+        let mut taken: Vec<(u32, u8)> = Vec::with_capacity(wanted);
         let mut done = 0;
         for (&frame, plan) in self.plan.frames.range_mut(self.next_frame..) {
             for page in plan.pending.iter() {
@@ -165,7 +177,10 @@ impl Running {
         }
         self.left -= (done - taken.len()) as u64;
         Ok(match taken.is_empty() {
-            true => Next::Staged(done),
+            true => {
+                self.spare = bytes;
+                Next::Staged(done)
+            }
             false => Next::Write(Part { bytes, what: What::Pages(taken), tickets: Vec::new() }),
         })
     }
@@ -192,7 +207,9 @@ impl Running {
 
     /// A part is written; returns its pages.
     pub fn wrote(&mut self, forest: &mut Forest, part: Written) -> usize {
-        let Part { what, tickets, .. } = part.0;
+        let Part { mut bytes, what, tickets } = part.0;
+        bytes.clear();
+        self.spare = bytes;
         match what {
             What::Pages(taken) => {
                 for (&(frame, page), &ticket) in taken.iter().zip(&tickets) {
@@ -238,14 +255,11 @@ impl Running {
         Changes { ops, root: core::mem::take(&mut self.root) }
     }
 
-    /// The changes are published: the log below the cut is given back. Returns pages written.
-    pub fn published(self, forest: &mut Forest, log: Option<&mut Log>) -> Result<u64> {
+    /// The changes are published. Returns pages written.
+    pub fn published(self, forest: &mut Forest) -> u64 {
         crate::trace::tell!(debug, "checkpoint published", cut = self.cut, pages = self.pages);
         forest.cache.end_plan(&self.plan);
-        if let Some(log) = log {
-            log.after_publish(self.cut)?;
-        }
-        Ok(self.pages)
+        self.pages
     }
 
     /// Stages the rest and publishes everything.

@@ -371,17 +371,38 @@ impl Core {
             return Err(Error::InvalidArgument { what: "time for this call", why });
         }
         running.publish(&mut self.forest)?;
-        self.end_checkpoint()
+        match self.end_checkpoint()? {
+            Some((log, cut)) => self.gave_back(log.truncate(cut)),
+            None => Ok(()),
+        }
     }
 
-    /// The running checkpoint is published.
-    pub(super) fn end_checkpoint(&mut self) -> Result<()> {
-        let Some(running) = self.running.take() else { return Ok(()) };
+    pub(super) fn gave_back(&mut self, done: Result<()>) -> Result<()> {
+        self.log.as_mut().map_or(Ok(()), |log| log.gave_back(done))
+    }
+
+    /// The running checkpoint is published; the log below its cut can be given back.
+    pub(super) fn end_checkpoint(&mut self) -> Result<Option<(Arc<dyn LogDevice>, Lsn)>> {
+        let Some(running) = self.running.take() else { return Ok(None) };
         let cut = running.cut();
-        self.counters.checkpoint_pages += running.published(&mut self.forest, self.log.as_mut())?;
+        self.counters.checkpoint_pages += running.published(&mut self.forest);
         self.counters.checkpoints += 1;
         self.published = cut;
-        self.forest.cache.trim()
+        let left = self.log.as_mut().map_or(Ok(None), |log| log.after_publish(cut))?;
+        self.forest.cache.trim()?;
+        Ok(left)
+    }
+
+    /// Whether the running checkpoint is as far as writers would have brought it who take their
+    /// share of it.
+    pub(super) fn is_ahead(&self) -> bool {
+        let (Some(log), Some(running)) = (&self.log, &self.running) else { return true };
+        let share = self.options.log_budget.max(MIN_LOG_BUDGET) / 4;
+        let beyond = log.bytes_since(self.published).saturating_sub(self.late_start());
+        let all = running.pages().max(1);
+        // What is left, of all, is less than what is left of the log's share, of that share.
+        let (left, room) = (running.left(), share.saturating_sub(beyond));
+        u128::from(left) * u128::from(share) <= u128::from(room) * u128::from(all)
     }
 
     /// Publishes everything written so far.

@@ -1,14 +1,15 @@
 //! Checkpoints beside writers: what happens while a part is away at the device.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
 use super::kit_tests::{Devices, Files, Random, assert_clean, dump};
-use super::{Options, Snapshot, Tree};
+use super::{Keeper, Options, Snapshot, StartKeeper, Tree, Upkeep};
 use crate::error::Error;
 use crate::limits::MIN_CACHE_BYTES;
 use crate::sync::Mutex;
@@ -184,10 +185,7 @@ fn a_published_checkpoint_is_the_moment_it_began() {
 fn nobody_waits_for_the_device_and_the_store_closes_with_its_last_handle() {
     let mut devices = Devices::new();
     devices.options.kept_up = true;
-    let tree = devices.tree();
-    for at in 0..1500u32 {
-        tree.put(&at.to_be_bytes(), &[7; 80]).unwrap();
-    }
+    devices.options.start_keeper = StartKeeper(Some(joined));
     let (entered, began) = mpsc::channel();
     let (done, wait) = mpsc::channel::<()>();
     // The device stands still until the writer below has done its work.
@@ -195,9 +193,10 @@ fn nobody_waits_for_the_device_and_the_store_closes_with_its_last_handle() {
         entered.send(()).unwrap();
         let _ = wait.recv();
     });
-    tree.keep_up(|upkeep| {
-        Joined(Some(thread::spawn(move || while upkeep.checkpoint(64).unwrap() {})))
-    });
+    let tree = devices.tree();
+    for at in 0..1500u32 {
+        tree.put(&at.to_be_bytes(), &[7; 80]).unwrap();
+    }
     began.recv().unwrap();
     for at in 0..200u32 {
         tree.put(&at.to_be_bytes(), b"beside it").unwrap();
@@ -214,11 +213,28 @@ fn nobody_waits_for_the_device_and_the_store_closes_with_its_last_handle() {
 }
 
 /// A thread that is waited for.
-struct Joined(Option<thread::JoinHandle<()>>);
+struct Joined {
+    stop: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+/// Keeps a store up in a thread until the device is told to go on.
+fn joined(upkeep: Upkeep) -> Keeper {
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let thread = thread::spawn(move || {
+        while !stopped.load(Ordering::Relaxed) {
+            upkeep.checkpoint(64).unwrap();
+            thread::yield_now();
+        }
+    });
+    Box::new(Joined { stop, thread: Some(thread) })
+}
 
 impl Drop for Joined {
     fn drop(&mut self) {
-        if let Some(thread) = self.0.take() {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
             thread.join().unwrap();
         }
     }

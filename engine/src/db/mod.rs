@@ -81,7 +81,7 @@ pub use journal::{
 pub use multi::DB;
 pub use multi_view::DBView;
 pub use open::{Devices, IntoDevices};
-pub use options::{MemoryHint, Options};
+pub use options::{MemoryHint, Options, StartKeeper};
 pub use outcome::{KeyScanOutcome, PrefixCount, ScanOutcome, ScanStats};
 pub use part_stats::{CheckpointerStats, JournalStats, OpenStats};
 pub use scan::{
@@ -93,5 +93,5 @@ pub use stats::{DBStats, NamedTreeStats, TreeStats, VacuumStats, VerifyReport};
 pub use tree::{Record, Tree};
 pub use tree_read::PrefixRecord;
 pub use tree_write::PutOutcome;
-pub use upkeep::Upkeep;
+pub use upkeep::{Keeper, Progress, Upkeep};
 pub use view::{Snapshot, View};

@@ -1,5 +1,6 @@
 //! How a tree is opened.
 
+use super::upkeep::{Keeper, Upkeep};
 use crate::limits::{DEFAULT_CACHE_BYTES, DEFAULT_LOG_BUDGET, DEFAULT_SNAPSHOT_BYTES};
 
 /// Called with address and length, in bytes, of memory that the cache is about to use for pages,
@@ -15,6 +16,21 @@ impl PartialEq for MemoryHint {
 }
 
 impl Eq for MemoryHint {}
+
+/// Starts to keep a store up that was just opened, from a thread of its own. What it returns is
+/// dropped after the store's last handle and before the store closes; by then it must have let
+/// go of the [`Upkeep`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StartKeeper(pub Option<fn(Upkeep) -> Keeper>);
+
+impl PartialEq for StartKeeper {
+    /// Who keeps a store up changes no result, so all are equal.
+    fn eq(&self, _other: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for StartKeeper {}
 
 /// Settings of an open store; all of them may differ from one opening to the next.
 ///
@@ -56,6 +72,9 @@ pub struct Options {
     /// What is told of memory for pages.
     #[cfg_attr(feature = "serde", serde(skip))]
     pub memory_hint: MemoryHint,
+    /// Who keeps a store with a log up, if that is not left to the writers.
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub start_keeper: StartKeeper,
 }
 
 impl Default for Options {
@@ -71,6 +90,7 @@ impl Default for Options {
             feed_retention: 0,
             publish_writes: false,
             memory_hint: MemoryHint::default(),
+            start_keeper: StartKeeper::default(),
         }
     }
 }

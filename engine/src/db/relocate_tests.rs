@@ -102,7 +102,7 @@ fn script(seed: u64) {
             (4, Some(_)) if random.below(3) == 0 => {
                 if let Some((mut running, then)) = cut.take() {
                     running.publish(&mut core.forest).unwrap();
-                    running.published(&mut core.forest, None).unwrap();
+                    running.published(&mut core.forest);
                     sound(&mut open(&blobs, true), &then);
                     sound(&mut core, &model);
                 }

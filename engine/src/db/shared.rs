@@ -2,7 +2,6 @@
 //!
 //! Owns: the store's lock and who waits for what without it. Never does: decide what a write is.
 
-use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use core::ops::Deref;
@@ -10,18 +9,19 @@ use core::ops::Deref;
 use super::core::Core;
 use super::feed::{ChangePage, FeedRun};
 use super::options::Options;
+use super::upkeep::{Keeper, Upkeep};
 use super::write::Failed;
 use crate::error::{Error, Result};
 use crate::forest::Forest;
 use crate::ids::{FEED_TREE, Lsn, TreeId};
 use crate::limits::{MAX_FEED_CHANGES, MAX_SCAN_BYTES, READ_GROWTH_BYTES};
 use crate::node::Miss;
-use crate::sync::{MaybeSync, Mutex, RwLock};
+use crate::sync::{Mutex, RwLock};
 
 /// What all handles of an open store have in common. With the last of them the store closes.
 pub(super) struct Shared {
     /// Who keeps the store up beside its handles; it ends before the store closes.
-    keeper: Mutex<Option<Box<dyn MaybeSync>>>,
+    keeper: Option<Keeper>,
     store: Arc<Store>,
 }
 
@@ -36,27 +36,19 @@ pub(super) struct Store {
 
 impl Shared {
     pub fn new(core: Core, options: Options) -> Arc<Self> {
-        let store = Store { core: RwLock::new(core), options, turn: Mutex::new(()) };
-        Arc::new(Self { keeper: Mutex::new(None), store: Arc::new(store) })
-    }
-
-    /// Lets `keeper` end with the last handle.
-    pub fn keep(&self, keeper: Box<dyn MaybeSync>) {
-        // The one before ends outside the lock.
-        let before = self.keeper.lock().replace(keeper);
-        drop(before);
-    }
-
-    /// The store itself; who holds it keeps it open without being a handle.
-    pub fn store(&self) -> Arc<Store> {
-        Arc::clone(&self.store)
+        let start = options
+            .start_keeper
+            .0
+            .filter(|_| core.log.is_some() && options.kept_up && !options.read_only);
+        let store = Arc::new(Store { core: RwLock::new(core), options, turn: Mutex::new(()) });
+        let keeper = start.map(|start| start(Upkeep::new(Arc::clone(&store))));
+        Arc::new(Self { keeper, store })
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        let keeper = self.keeper.lock().take();
-        drop(keeper);
+        drop(self.keeper.take());
     }
 }
 

@@ -11,10 +11,10 @@ use core::ops::{Deref, DerefMut};
 
 use super::core::Core;
 use super::shared::Store;
-use super::tree::Tree;
 use crate::checkpoint::{Changes, Next, Part, Written};
-use crate::device::BlobStore;
+use crate::device::{BlobStore, LogDevice};
 use crate::error::{Error, Result};
+use crate::ids::Lsn;
 use crate::sync::{MaybeSync, MutexGuard, RwLockWriteGuard};
 
 /// Pages that a writer over the log's budget checkpoints.
@@ -36,12 +36,14 @@ pub(super) enum Due {
 pub(super) enum Away {
     Stage(Part),
     Publish(Changes),
+    Truncate(Arc<dyn LogDevice>, Lsn),
 }
 
 /// A device call that was made.
 pub(super) enum Back {
     Staged(Written),
     Published,
+    Truncated(Result<()>),
 }
 
 impl Away {
@@ -49,6 +51,7 @@ impl Away {
         match self {
             Self::Stage(part) => part.write(blobs).map(Back::Staged),
             Self::Publish(changes) => changes.publish(blobs).map(|()| Back::Published),
+            Self::Truncate(log, before) => Ok(Back::Truncated(log.truncate(before))),
         }
     }
 }
@@ -81,11 +84,17 @@ impl Core {
 
     /// A part came back.
     pub(super) fn came_back(&mut self, back: Back) -> Result<Due> {
-        let Some(running) = &mut self.running else { return Ok(Due::Nothing) };
-        match back {
-            Back::Staged(written) => Ok(Due::Done(running.wrote(&mut self.forest, written))),
-            Back::Published => self.end_checkpoint().map(|()| Due::Published),
-        }
+        Ok(match (back, &mut self.running) {
+            (Back::Staged(written), Some(running)) => {
+                Due::Done(running.wrote(&mut self.forest, written))
+            }
+            (Back::Staged(_), None) => Due::Nothing,
+            (Back::Published, _) => match self.end_checkpoint()? {
+                Some((log, before)) => Due::Away(Away::Truncate(log, before)),
+                None => Due::Published,
+            },
+            (Back::Truncated(done), _) => self.gave_back(done).map(|()| Due::Published)?,
+        })
     }
 }
 
@@ -125,17 +134,15 @@ impl Store {
             let mut core = self.core.write();
             core.check_writable()?;
             let due = core.next_due(pages - done, start);
-            let due = match core.guard(due)? {
-                Due::Away(away) => {
-                    let blobs = Arc::clone(core.forest.cache.blobs());
-                    drop(core);
-                    let back = away.run(&*blobs);
-                    core = self.core.write();
-                    let due = back.and_then(|back| core.came_back(back));
-                    core.guard(due)?
-                }
-                due => due,
-            };
+            let mut due = core.guard(due)?;
+            while let Due::Away(away) = due {
+                let blobs = Arc::clone(core.forest.cache.blobs());
+                drop(core);
+                let back = away.run(&*blobs);
+                core = self.core.write();
+                let next = back.and_then(|back| core.came_back(back));
+                due = core.guard(next)?;
+            }
             match due {
                 Due::Nothing | Due::Away(_) => return Ok(any),
                 Due::Published => return Ok(Some(false)),
@@ -146,7 +153,7 @@ impl Store {
         Ok(Some(true))
     }
 
-    /// See [`Tree::maintain`].
+    /// See [`Tree::maintain`](super::Tree::maintain).
     pub fn maintain(&self, budget: usize) -> Result<bool> {
         let start = self.core.read().early_start();
         match self.checkpoint_some(budget.max(1), start)? {
@@ -164,45 +171,60 @@ impl Store {
     }
 }
 
-/// Keeps an open store up, from a thread of the program's own; see [`Tree::keep_up`].
+/// How far upkeep is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// There is nothing to do now.
+    Nothing,
+    /// There is more to do, and time for it: the log has room.
+    Ahead,
+    /// There is more to do at once, or writers have to help.
+    Behind,
+}
+
+/// Who keeps a store up: ends when it is dropped.
+pub type Keeper = Box<dyn MaybeSync>;
+
+/// Keeps an open store up, from a thread of the program's own; see
+/// [`StartKeeper`](super::StartKeeper).
 pub struct Upkeep {
     store: Arc<Store>,
 }
 
 impl Upkeep {
+    pub(super) fn new(store: Arc<Store>) -> Self {
+        Self { store }
+    }
+
     /// Does about `pages` pages of the checkpoint that runs or is due, without keeping readers
-    /// and writers waiting for the device. `true` if there is more to do at once.
+    /// and writers waiting for the device.
     ///
     /// # Errors
     /// Failures of the devices, after which the store takes no more writes, and what writes say
     /// then: `Poisoned`, `ReadOnly`.
-    pub fn checkpoint(&self, pages: usize) -> Result<bool> {
+    pub fn checkpoint(&self, pages: usize) -> Result<Progress> {
         let start = {
             let core = self.store.core.read();
-            if core.installing {
-                return Ok(false);
+            // A store that nothing was written to since it was opened is left as it is.
+            if core.installing || core.is_sealed() {
+                return Ok(Progress::Nothing);
             }
             core.late_start()
         };
         match self.store.checkpoint_some(pages.max(1), start) {
             // An image began to come in meanwhile.
-            Err(Error::InvalidArgument { .. }) => Ok(false),
-            done => done.map(|more| more.unwrap_or(false)),
+            Err(Error::InvalidArgument { .. }) => Ok(Progress::Nothing),
+            Err(error) => Err(error),
+            Ok(Some(true)) => Ok(match self.store.core.read().is_ahead() {
+                true => Progress::Ahead,
+                false => Progress::Behind,
+            }),
+            Ok(Some(false) | None) => Ok(Progress::Nothing),
         }
     }
 
     /// Bytes of log that a crash now would replay.
     pub fn log_bytes(&self) -> u64 {
         self.store.core.read().log_bytes()
-    }
-}
-
-impl Tree {
-    /// Lets `start` begin to keep the store up beside its handles. What it returns is dropped
-    /// after the last handle and before the store closes; by then it must have let go of the
-    /// [`Upkeep`]. Meant for stores opened with [`Options::kept_up`](super::Options::kept_up).
-    pub fn keep_up<K: MaybeSync + 'static>(&self, start: impl FnOnce(Upkeep) -> K) {
-        let keeper = start(Upkeep { store: self.shared.store() });
-        self.shared.keep(Box::new(keeper));
     }
 }

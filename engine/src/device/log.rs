@@ -39,7 +39,8 @@ pub trait LogDevice: MaybeSync {
     /// Makes everything appended durable.
     fn sync(&self) -> Result<()>;
 
-    /// Bytes before `before` may be given back.
+    /// Bytes before `before` may be given back. Called beside `append` and `sync`, never beside
+    /// `reset`.
     fn truncate(&self, before: Lsn) -> Result<()>;
 
     /// Empties the log; the next append is at `at`, which is not below the old `end`.

@@ -361,14 +361,16 @@ impl<Io: PositionedIo> LogDevice for PositionedLog<Io> {
         }
         let next = Header { start, ..writer.header };
         self.put_header(&mut writer, next)?;
+        let punched = core::mem::replace(&mut writer.punched, start);
+        drop(writer);
+        // Not under the lock: appends go on while the device is busy. Nobody else changes the
+        // header but a reset, which is not called beside this.
         self.io.sync().map_err(lift)?;
-        self.put_mirror(&mut writer)?;
+        self.put_mirror(&mut self.writer.lock())?;
         let page = PAGE_BYTES as u64;
-        let from = self.shift(state.base, writer.punched)? / page * page;
+        let from = self.shift(state.base, punched)? / page * page;
         let to = self.shift(state.base, start)? / page * page;
-        self.io.punch(from.max(DATA), to.saturating_sub(from.max(DATA))).map_err(lift)?;
-        writer.punched = start;
-        Ok(())
+        self.io.punch(from.max(DATA), to.saturating_sub(from.max(DATA))).map_err(lift)
     }
 
     fn reset(&self, at: Lsn) -> Result<()> {

@@ -202,20 +202,29 @@ impl Log {
     }
 
     /// To be called after a state with this `cut` was published: gives the space below it back.
-    pub fn after_publish(&mut self, cut: Lsn) -> Result<()> {
+    /// If there are records above, that is left to [`LogDevice::truncate`] of the device at
+    /// hand, which needs nothing of this; how it went is for [`Log::gave_back`].
+    pub fn after_publish(&mut self, cut: Lsn) -> Result<Option<(Arc<dyn LogDevice>, Lsn)>> {
         self.durable.check()?;
         let device = Arc::clone(&self.device);
         if cut < self.end {
-            self.guard(device.truncate(cut))?;
             self.start = self.start.max(cut);
-            return Ok(());
+            return Ok(Some((device, cut)));
         }
         // A sealed log may have a torn tail that the next position must lie behind.
         let at = if self.sealed { self.ceiling } else { self.end };
         self.guard(device.reset(at))?;
         self.start = at;
         self.end = at;
-        Ok(())
+        Ok(None)
+    }
+
+    /// Notes how giving space back went.
+    ///
+    /// # Errors
+    /// That failure, after which the log takes no more writes.
+    pub fn gave_back(&mut self, done: Result<()>) -> Result<()> {
+        self.guard(done)
     }
 
     /// Bytes of log that a crash now would replay, if `cut` is the published one.

@@ -15,6 +15,14 @@ use crate::log::Log;
 
 const STRIDE: u64 = 4096;
 
+/// What follows a publish.
+fn give_back(log: &mut Log, cut: u64) -> Result<(), Error> {
+    match log.after_publish(cut)? {
+        Some((device, before)) => log.gave_back(device.truncate(before)),
+        None => Ok(()),
+    }
+}
+
 #[test]
 fn what_was_appended_is_replayed_once_in_order() {
     let (device, mut log) = new_log(LSN_STRIDE);
@@ -104,7 +112,7 @@ fn an_idle_log_shrinks_to_nothing_and_goes_on() {
     let cut = log.append_cut().unwrap();
     assert!(log.bytes_since(0) > 0);
     let state = log.state(cut);
-    log.after_publish(cut).unwrap();
+    give_back(&mut log, cut).unwrap();
     assert_eq!((log.allocated().unwrap(), log.bytes_since(cut)), (0, 0));
     let later = log.append_ops(&[put(b"c", b"3")]).unwrap();
     assert_eq!(later, cut);
@@ -115,7 +123,7 @@ fn an_idle_log_shrinks_to_nothing_and_goes_on() {
     // A write between the cut and the publish keeps the log from being emptied.
     let cut = log.append_cut().unwrap();
     log.append_ops(&[put(b"d", b"4")]).unwrap();
-    log.after_publish(cut).unwrap();
+    give_back(&mut log, cut).unwrap();
     assert_eq!(log.bytes_since(cut), log.end() - cut);
     assert_eq!(open(&device, log.state(cut), LSN_STRIDE).unwrap().2.len(), 1);
 }
@@ -130,7 +138,8 @@ fn a_sealed_log_is_emptied_by_a_checkpoint_and_reopens_twice() {
     let (mut log, recovery, _) = open(&device, LogState::default(), STRIDE).unwrap();
     assert!(recovery.torn);
     let state = log.state(log.end());
-    log.after_publish(log.end()).unwrap();
+    let end = log.end();
+    give_back(&mut log, end).unwrap();
     assert_eq!(log.allocated().unwrap(), 0);
     for _ in 0..2 {
         let (_, recovery, _) = open(&device, state, STRIDE).unwrap();
@@ -194,7 +203,7 @@ fn after_any_failure_everything_is_refused_and_what_was_synced_is_there() {
             assert_eq!(log.append_ops(&[put(b"k", b"")]), Err(poisoned.clone()));
             assert_eq!(log.append_cut(), Err(poisoned.clone()));
             assert_eq!(log.sync(), Err(poisoned.clone()));
-            assert_eq!(log.after_publish(0), Err(poisoned.clone()));
+            assert_eq!(give_back(&mut log, 0), Err(poisoned.clone()));
             assert_eq!(device.0.lock().changes, changes, "the device was not called again");
         }
         device.edit(|inner| inner.fail_at = None);
