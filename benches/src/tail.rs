@@ -115,7 +115,7 @@ pub fn run(tail: &Tail) -> Result<()> {
         }
         took = (writer.tree.stats()?.checkpoints > stats.checkpoints).then(|| begun.elapsed());
     }
-    let mib = stats.dirty_pages * 4096 >> 20;
+    let mib = (stats.dirty_pages * 4096) >> 20;
     println!(
         "{mib} MiB of pages in a checkpoint of {:.2} s",
         took.unwrap_or_default().as_secs_f64()

@@ -56,7 +56,10 @@ impl Counter {
         root.put_u64(self.total);
         self.devices.blobs.publish(&[], &root)?;
         self.published = self.total;
-        self.log.after_publish(cut)
+        match self.log.after_publish(cut)? {
+            Some((device, before)) => self.log.gave_back(device.truncate(before)),
+            None => Ok(()),
+        }
     }
 
     /// Appends one record of `ops` operations.

@@ -15,7 +15,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use holt_engine::db::{DB, MemoryHint, Options};
+use holt_engine::db::{DB, MemoryHint, Options, StartKeeper};
 use holt_engine::limits::{
     DEFAULT_SNAPSHOT_BYTES, MAX_FRAME_BYTES, MIN_CACHE_BYTES, MIN_FRAME_BYTES, MIN_LOG_BUDGET,
 };
@@ -56,6 +56,8 @@ const TIGHT: Options = Options {
     feed_retention: 0,
     publish_writes: false,
     memory_hint: MemoryHint(None),
+    kept_up: false,
+    start_keeper: StartKeeper(None),
 };
 
 /// What scripts left, by their number and the operations the home has, and which home saw it

@@ -94,7 +94,7 @@ impl Running {
     }
 
     /// Pages and extents that the cut had to stage, in all.
-    pub fn pages(&self) -> u64 {
+    pub fn all(&self) -> u64 {
         self.all
     }
 

@@ -399,7 +399,7 @@ impl Core {
         let (Some(log), Some(running)) = (&self.log, &self.running) else { return true };
         let share = self.options.log_budget.max(MIN_LOG_BUDGET) / 4;
         let beyond = log.bytes_since(self.published).saturating_sub(self.late_start());
-        let all = running.pages().max(1);
+        let all = running.all().max(1);
         // What is left, of all, is less than what is left of the log's share, of that share.
         let (left, room) = (running.left(), share.saturating_sub(beyond));
         u128::from(left) * u128::from(share) <= u128::from(room) * u128::from(all)

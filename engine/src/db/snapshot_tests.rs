@@ -52,7 +52,7 @@ fn value(dice: &mut Random) -> Vec<u8> {
         _ => dice.below(120),
     };
     let byte = dice.below(256) as u8;
-    alloc::vec![byte; len as usize]
+    alloc::vec![byte; len]
 }
 
 fn change(tree: &Tree, model: &mut Model, dice: &mut Random) {
