@@ -215,7 +215,7 @@ pub const MAX_PAGE_TOKEN_BYTES: usize = MAX_KEY_BYTES + 22;
 /// Most keys one call reads together.
 pub const MAX_GET_MANY_KEYS: usize = 65_536;
 
-/// Frames counted in one state; a longer count goes on while others write.
+/// Frames counted in one look; a longer count is of a snapshot, and goes on while others write.
 pub const MAX_COUNT_FRAMES: usize = 1024;
 
 /// How far one read may grow the cache, in bytes, before room is made again. No step of a lookup
