@@ -123,6 +123,7 @@ fn parts_of_any_size_are_the_image_and_go_in_as_it() {
             install.write(part).unwrap();
         }
         assert_eq!(to.list_trees().unwrap(), [""; 0], "nothing before it is finished");
+        assert!(to.unnamed_tree().is_prefix_empty(b"").unwrap(), "nothing without a name either");
         assert_eq!(install.finish().unwrap(), image.validate().unwrap());
         drop((install, to));
         let to = open(&devices);
@@ -309,4 +310,38 @@ fn who_followed_the_feed_before_an_image_came_is_told_that_it_missed_something()
         let found = to.changes_since(from);
         assert!(matches!(found, Err(Error::Expired { .. })), "logged: {logged}: {found:?}");
     }
+}
+
+/// Beside named trees, over many frames, and again after one that failed.
+#[test]
+fn an_unnamed_tree_that_comes_in_shows_when_all_of_it_is_there() {
+    let from = open(&devices());
+    for at in 0..2000u32 {
+        from.unnamed_tree().put(&at.to_be_bytes(), &[at as u8; 200]).unwrap();
+    }
+    from.unnamed_tree().put(&[7; 3000], &[8; 70_000]).unwrap();
+    from.create_tree("named").unwrap().put(b"a", b"b").unwrap();
+    let image = from.export_checkpoint().unwrap().into_bytes();
+    let devices = devices();
+    let to = open(&devices);
+    let unnamed = to.unnamed_tree();
+    let early = unnamed.snapshot(b"").unwrap();
+    for end in [image.len() / 2, image.len() - 1, image.len()] {
+        let mut install = to.begin_install().unwrap();
+        install.write(&image[..end]).unwrap();
+        assert_eq!(records(&unnamed), []);
+        assert_eq!(unnamed.stats().unwrap().records, 0);
+        assert_eq!(install.finish().is_ok(), end == image.len());
+        assert!(to.verify().unwrap().is_clean());
+    }
+    assert!(records(&unnamed) == records(&from.unnamed_tree()));
+    assert!(early.is_prefix_empty(b"").unwrap());
+    unnamed.put(b"own", b"1").unwrap();
+    drop((early, unnamed, to));
+    let to = open(&devices);
+    assert!(to.unnamed_tree().delete(b"own").unwrap());
+    assert!(records(&to.unnamed_tree()) == records(&from.unnamed_tree()));
+    assert_eq!(to.list_trees().unwrap(), ["named"]);
+    assert!(to.verify().unwrap().is_clean());
+    assert_eq!(to.gc().unwrap(), 0, "nothing is left of those that failed");
 }
