@@ -194,6 +194,10 @@ pub const MIN_LOG_BUDGET: u64 = 64 * 1024;
 /// out and then lost with an unsynced tail is never handed out again.
 pub const LSN_STRIDE: u64 = 1 << 30;
 
+/// Highest version of a record in an image that a store takes in: half of all log positions are
+/// left for what is written afterwards.
+pub const MAX_IMAGE_VERSION: u64 = MAX_LSN / 2;
+
 /// No log position reaches this one: sums of positions and lengths cannot overflow.
 pub const MAX_LSN: u64 = 1 << 62;
 

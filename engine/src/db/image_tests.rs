@@ -7,7 +7,9 @@ use super::{CheckpointImage, DB, Options, RangeEntry, Tree};
 use crate::device::{BlobStore, LogDevice, MemoryBlobStore, MemoryLog};
 use crate::error::Error;
 use crate::geometry::Geometry;
-use crate::limits::{MAX_LSN, MAX_TREES, MIN_CACHE_BYTES, MIN_FRAME_BYTES};
+use crate::limits::{
+    LSN_STRIDE, MAX_IMAGE_VERSION, MAX_LSN, MAX_TREES, MIN_CACHE_BYTES, MIN_FRAME_BYTES,
+};
 
 type Records = Vec<(Vec<u8>, Vec<u8>, u64)>;
 
@@ -309,6 +311,41 @@ fn who_followed_the_feed_before_an_image_came_is_told_that_it_missed_something()
         own.put(b"later", b"2").unwrap();
         let found = to.changes_since(from);
         assert!(matches!(found, Err(Error::Expired { .. })), "logged: {logged}: {found:?}");
+    }
+}
+
+/// Positions that writes need must be left, for as many openings as a store may see.
+#[test]
+fn a_store_that_took_an_image_can_be_written_ever_after() {
+    for back in [0, 1, 8, LSN_STRIDE, 3 * LSN_STRIDE + 8, 1 << 50, MAX_LSN / 2, MAX_LSN / 2 + 1] {
+        let version = MAX_LSN - 8 - back;
+        for logged in [true, false] {
+            let devices = devices();
+            let options = Options { cache_bytes: MIN_CACHE_BYTES, ..Options::default() };
+            let log = logged.then(|| devices.1.clone());
+            let reopen = || DB::open_with_devices(devices.0.clone(), log.clone(), options.clone());
+            let to = reopen().unwrap();
+            to.create_tree("own").unwrap().put(b"a", b"1").unwrap();
+            let taken = to.install_checkpoint(&image_of(1, Some(version)));
+            match &taken {
+                Ok(_) => {}
+                Err(Error::QuotaExceeded { .. }) if version > MAX_IMAGE_VERSION => {}
+                Err(error) => panic!("{back}, {logged}: {error}"),
+            }
+            to.open_tree("own").unwrap().put(b"b", b"2").unwrap();
+            to.checkpoint().unwrap();
+            drop(to);
+            for round in 0..5u8 {
+                let to = reopen().unwrap();
+                let own = to.open_tree("own").unwrap();
+                own.put(&[round], b"3").unwrap_or_else(|error| panic!("{back}, {logged}: {error}"));
+                let later = own.get_version(&[round]).unwrap().unwrap().as_u64();
+                assert!(taken.is_err() || later > version, "a version that could repeat");
+                assert_eq!(records(&own).len(), 3 + usize::from(round));
+                assert!(to.verify().unwrap().is_clean());
+                to.checkpoint().unwrap();
+            }
+        }
     }
 }
 

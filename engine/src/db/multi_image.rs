@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::ids::{
     CATALOG_TREE, FEED_TREE, FIRST_SYSTEM_TREE, INCOMING_TREE, STANDALONE_TREE, TreeId,
 };
-use crate::limits::{IMAGE_BLOCK_BYTES, MAX_LSN, MAX_TREES};
+use crate::limits::{IMAGE_BLOCK_BYTES, MAX_IMAGE_VERSION, MAX_LSN, MAX_TREES};
 
 /// The name that an image gives the tree without a name.
 pub(super) const UNNAMED: &str = "";
@@ -208,6 +208,9 @@ impl ImageTarget for Installation<'_> {
     fn record(&mut self, key: &[u8], version: u64, value: &[u8]) -> Result<()> {
         if version >= MAX_LSN {
             return Err(Error::InvalidImage { why: "a version that no store gives out" });
+        }
+        if version > MAX_IMAGE_VERSION {
+            return Err(Error::QuotaExceeded { what: "log positions", limit: MAX_IMAGE_VERSION });
         }
         let Some(&(_, tree)) = self.trees.last() else { return Ok(()) };
         put(self.core, tree, key, value, version)?;
