@@ -185,7 +185,10 @@ impl Instance {
                 self.running = Some(Running { store, world, root });
                 Ok((self.number, root))
             }
-            Ok(Err(error)) => Err(error_from_wit(error)),
+            Ok(Err(error)) => {
+                self.stale_stages = true;
+                Err(error_from_wit(error))
+            }
             Err(error) => {
                 self.stale_stages = true;
                 let cause = stop_cause(&error, config.long_call_fuel, &store.data().memory);
@@ -244,10 +247,10 @@ impl Instance {
             Kind::Long | Kind::LongWrite => (config.long_call_fuel, u64::MAX),
             Kind::Read | Kind::Write => (config.call_fuel, config.call_device_calls),
         };
-        running.store.set_fuel(fuel).map_err(setup_error)?;
         let before = running.store.data().devices.used;
         running.store.data_mut().devices.calls_left = device_calls;
-        let reply = act(&mut running);
+        // A guest that cannot be given fuel is stopped as one that used it up.
+        let reply = running.store.set_fuel(fuel).and_then(|()| act(&mut running));
         self.settle_fuel(&running.store, fuel);
         self.used = running.store.data().devices.used;
         match reply {
