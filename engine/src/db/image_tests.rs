@@ -268,7 +268,13 @@ fn a_store_filled_with_trees_by_an_image_opens_again() {
     let names = to.list_trees().unwrap();
     to.checkpoint().unwrap();
     drop(to);
-    assert_eq!(open(&devices).list_trees().unwrap(), names);
+    let to = open(&devices);
+    assert_eq!(to.list_trees().unwrap(), names);
+    // What it has without a name is not one more.
+    to.unnamed_tree().put(b"key", b"value").unwrap();
+    let copy = open(&self::devices());
+    copy.install_checkpoint(&to.export_checkpoint().unwrap()).unwrap();
+    assert_eq!(copy.list_trees().unwrap(), names);
 }
 
 #[test]

@@ -191,7 +191,9 @@ impl ImageTarget for Installation<'_> {
         if taken || self.core.catalog.names.contains_key(name) {
             return Err(Error::TreeExists { name: name.into() });
         }
-        if forest.roots.len() >= MAX_TREES {
+        // What comes in without a name takes the place of what is there without one.
+        let held = forest.roots.len() - usize::from(forest.roots.contains_key(&INCOMING_TREE));
+        if held >= MAX_TREES {
             return Err(Error::QuotaExceeded { what: "trees", limit: MAX_TREES as u64 });
         }
         let tree = self.core.catalog.next;
