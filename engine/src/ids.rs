@@ -67,11 +67,14 @@ pub const FEED_TREE: TreeId = FIRST_SYSTEM_TREE + 1;
 /// The tree of the recovery journal.
 pub const JOURNAL_TREE: TreeId = FIRST_SYSTEM_TREE + 2;
 
-/// Trees from this one on exist only while a batch is applied: they hold what undoing it would
-/// bring back.
+/// Trees from this one on are never published. But for the first they exist only while a batch
+/// is applied, and hold what undoing it would bring back.
 pub const FIRST_HIDDEN_TREE: TreeId = 0xFFFF_8000;
 
-/// Whether a tree exists only while a batch is applied.
+/// The tree without a name of an image that is on its way in.
+pub const INCOMING_TREE: TreeId = FIRST_HIDDEN_TREE;
+
+/// Whether a tree is never published.
 pub const fn is_hidden(tree: TreeId) -> bool {
     tree >= FIRST_HIDDEN_TREE
 }

@@ -194,6 +194,10 @@ pub const MIN_LOG_BUDGET: u64 = 64 * 1024;
 /// out and then lost with an unsynced tail is never handed out again.
 pub const LSN_STRIDE: u64 = 1 << 30;
 
+/// Highest version of a record in an image that a store takes in: half of all log positions are
+/// left for what is written afterwards.
+pub const MAX_IMAGE_VERSION: u64 = MAX_LSN / 2;
+
 /// No log position reaches this one: sums of positions and lengths cannot overflow.
 pub const MAX_LSN: u64 = 1 << 62;
 
@@ -215,7 +219,7 @@ pub const MAX_PAGE_TOKEN_BYTES: usize = MAX_KEY_BYTES + 22;
 /// Most keys one call reads together.
 pub const MAX_GET_MANY_KEYS: usize = 65_536;
 
-/// Frames counted in one state; a longer count goes on while others write.
+/// Frames counted in one look; a longer count is of a snapshot, and goes on while others write.
 pub const MAX_COUNT_FRAMES: usize = 1024;
 
 /// How far one read may grow the cache, in bytes, before room is made again. No step of a lookup

@@ -208,6 +208,37 @@ fn named_trees_are_found_again_after_an_interruption() {
     assert_eq!(db.restarts(), 2);
 }
 
+/// What is taken back may be larger than the cache: that is not the business of the next call.
+#[test]
+fn an_image_that_is_given_up_harms_nothing_else_however_large_it_is() {
+    let from = devices();
+    let mut source = from.native_database();
+    let mut tree = source.create_tree("large").expect("creates");
+    for number in 0..20_000u32 {
+        tree.put(&number.to_be_bytes(), &[5; 600]).expect("puts");
+    }
+    let image = source.db().export_checkpoint().expect("exports").into_bytes();
+    let pair = devices();
+    let mut own = pair.native_database();
+    own.create_tree("own").expect("creates").put(b"key", b"value").expect("puts");
+    drop(own);
+    // Ordinary calls get nothing that is not in memory.
+    let config = SandboxConfig { call_device_calls: 0, ..SandboxConfig::default() };
+    let mut db = pair.sandboxed_database(&Sandbox::new(config).expect("compiles"));
+    let mut moment = db.snapshot().expect("needs no device");
+    let mut install = db.install_image().expect("begins");
+    install.push(&image[..image.len() - 1]).expect("takes it in");
+    drop(install);
+    assert_eq!(db.restarts(), 0, "the engine was stopped");
+    assert_eq!(moment.list_trees().expect("lives on"), ["own"]);
+    assert_eq!(db.list_trees().expect("lists"), ["own"]);
+    assert!(db.verify().expect("checks").is_clean());
+    db.checkpoint().expect("writes go on");
+    drop((moment, db));
+    let mut own = pair.native_database().open_tree("own").expect("opens");
+    assert_eq!(own.get(b"key").expect("reads").expect("is there").value, b"value");
+}
+
 /// An installation is stopped at every stride of its fuel: all of the image is there, or nothing.
 #[test]
 fn an_image_stopped_anywhere_is_there_wholly_or_not_at_all() {

@@ -167,7 +167,7 @@ fn settings_are_one_value_with_public_fields() {
     config.storage = Storage::File { dir: dir.path().into() };
     config.buffer_pool_size = 4;
     config.durability = Durability::Wal { sync: true };
-    config.checkpoint = CheckpointConfig { enabled: false };
+    config.checkpoint = CheckpointConfig::disabled();
     config.geometry = Geometry::new(limits::MIN_FRAME_BYTES).expect("is a frame size");
     let tree = Tree::open(config.clone()).expect("opens");
     tree.put(b"key", b"value").expect("puts");

@@ -60,7 +60,7 @@ impl DB {
     /// nothing. See [`DB::install_checkpoint`](super::DB::install_checkpoint).
     ///
     /// Until it is finished or dropped, reads go on and every write and upkeep is refused with
-    /// `InvalidArgument`. A tree without a name that the image has shows its records before then.
+    /// `InvalidArgument`, and nothing of the image shows.
     ///
     /// # Errors
     /// `InvalidArgument` if another one is on its way; `JournalStreamUnavailable`, `ReadOnly`,

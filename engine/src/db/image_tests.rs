@@ -7,7 +7,9 @@ use super::{CheckpointImage, DB, Options, RangeEntry, Tree};
 use crate::device::{BlobStore, LogDevice, MemoryBlobStore, MemoryLog};
 use crate::error::Error;
 use crate::geometry::Geometry;
-use crate::limits::{MAX_LSN, MAX_TREES, MIN_CACHE_BYTES, MIN_FRAME_BYTES};
+use crate::limits::{
+    LSN_STRIDE, MAX_IMAGE_VERSION, MAX_LSN, MAX_TREES, MIN_CACHE_BYTES, MIN_FRAME_BYTES,
+};
 
 type Records = Vec<(Vec<u8>, Vec<u8>, u64)>;
 
@@ -123,6 +125,7 @@ fn parts_of_any_size_are_the_image_and_go_in_as_it() {
             install.write(part).unwrap();
         }
         assert_eq!(to.list_trees().unwrap(), [""; 0], "nothing before it is finished");
+        assert!(to.unnamed_tree().is_prefix_empty(b"").unwrap(), "nothing without a name either");
         assert_eq!(install.finish().unwrap(), image.validate().unwrap());
         drop((install, to));
         let to = open(&devices);
@@ -265,7 +268,13 @@ fn a_store_filled_with_trees_by_an_image_opens_again() {
     let names = to.list_trees().unwrap();
     to.checkpoint().unwrap();
     drop(to);
-    assert_eq!(open(&devices).list_trees().unwrap(), names);
+    let to = open(&devices);
+    assert_eq!(to.list_trees().unwrap(), names);
+    // What it has without a name is not one more.
+    to.unnamed_tree().put(b"key", b"value").unwrap();
+    let copy = open(&self::devices());
+    copy.install_checkpoint(&to.export_checkpoint().unwrap()).unwrap();
+    assert_eq!(copy.list_trees().unwrap(), names);
 }
 
 #[test]
@@ -309,4 +318,73 @@ fn who_followed_the_feed_before_an_image_came_is_told_that_it_missed_something()
         let found = to.changes_since(from);
         assert!(matches!(found, Err(Error::Expired { .. })), "logged: {logged}: {found:?}");
     }
+}
+
+/// Positions that writes need must be left, for as many openings as a store may see.
+#[test]
+fn a_store_that_took_an_image_can_be_written_ever_after() {
+    for back in [0, 1, 8, LSN_STRIDE, 3 * LSN_STRIDE + 8, 1 << 50, MAX_LSN / 2, MAX_LSN / 2 + 1] {
+        let version = MAX_LSN - 8 - back;
+        for logged in [true, false] {
+            let devices = devices();
+            let options = Options { cache_bytes: MIN_CACHE_BYTES, ..Options::default() };
+            let log = logged.then(|| devices.1.clone());
+            let reopen = || DB::open_with_devices(devices.0.clone(), log.clone(), options.clone());
+            let to = reopen().unwrap();
+            to.create_tree("own").unwrap().put(b"a", b"1").unwrap();
+            let taken = to.install_checkpoint(&image_of(1, Some(version)));
+            match &taken {
+                Ok(_) => {}
+                Err(Error::QuotaExceeded { .. }) if version > MAX_IMAGE_VERSION => {}
+                Err(error) => panic!("{back}, {logged}: {error}"),
+            }
+            to.open_tree("own").unwrap().put(b"b", b"2").unwrap();
+            to.checkpoint().unwrap();
+            drop(to);
+            for round in 0..5u8 {
+                let to = reopen().unwrap();
+                let own = to.open_tree("own").unwrap();
+                own.put(&[round], b"3").unwrap_or_else(|error| panic!("{back}, {logged}: {error}"));
+                let later = own.get_version(&[round]).unwrap().unwrap().as_u64();
+                assert!(taken.is_err() || later > version, "a version that could repeat");
+                assert_eq!(records(&own).len(), 3 + usize::from(round));
+                assert!(to.verify().unwrap().is_clean());
+                to.checkpoint().unwrap();
+            }
+        }
+    }
+}
+
+/// Beside named trees, over many frames, and again after one that failed.
+#[test]
+fn an_unnamed_tree_that_comes_in_shows_when_all_of_it_is_there() {
+    let from = open(&devices());
+    for at in 0..2000u32 {
+        from.unnamed_tree().put(&at.to_be_bytes(), &[at as u8; 200]).unwrap();
+    }
+    from.unnamed_tree().put(&[7; 3000], &[8; 70_000]).unwrap();
+    from.create_tree("named").unwrap().put(b"a", b"b").unwrap();
+    let image = from.export_checkpoint().unwrap().into_bytes();
+    let devices = devices();
+    let to = open(&devices);
+    let unnamed = to.unnamed_tree();
+    let early = unnamed.snapshot(b"").unwrap();
+    for end in [image.len() / 2, image.len() - 1, image.len()] {
+        let mut install = to.begin_install().unwrap();
+        install.write(&image[..end]).unwrap();
+        assert_eq!(records(&unnamed), []);
+        assert_eq!(unnamed.stats().unwrap().records, 0);
+        assert_eq!(install.finish().is_ok(), end == image.len());
+        assert!(to.verify().unwrap().is_clean());
+    }
+    assert!(records(&unnamed) == records(&from.unnamed_tree()));
+    assert!(early.is_prefix_empty(b"").unwrap());
+    unnamed.put(b"own", b"1").unwrap();
+    drop((early, unnamed, to));
+    let to = open(&devices);
+    assert!(to.unnamed_tree().delete(b"own").unwrap());
+    assert!(records(&to.unnamed_tree()) == records(&from.unnamed_tree()));
+    assert_eq!(to.list_trees().unwrap(), ["named"]);
+    assert!(to.verify().unwrap().is_clean());
+    assert_eq!(to.gc().unwrap(), 0, "nothing is left of those that failed");
 }

@@ -214,14 +214,19 @@ pub(super) fn damage() -> Error {
     Corruption::new(CorruptionClass::Root, "a record of the journal cannot be read").into()
 }
 
-/// What the first part of an envelope says: digest, length of the payload, and its first bytes.
+/// What the first part of an envelope says: digest, length of the payload, and its first bytes,
+/// which are as many as that length asks for.
 pub(super) fn first_part(value: &[u8]) -> Result<([u8; JOURNAL_DIGEST_BYTES], usize, &[u8])> {
     let mut fields = Fields::new(value);
     let digest = fields.bytes(JOURNAL_DIGEST_BYTES).and_then(|bytes| bytes.try_into().ok());
     let len = fields.u32().map(|len| len as usize).filter(|len| *len <= MAX_JOURNAL_RECORD_BYTES);
     let rest = fields.bytes(fields.remaining());
     match (digest, len, rest) {
-        (Some(digest), Some(len), Some(rest)) => Ok((digest, len, rest)),
+        (Some(digest), Some(len), Some(rest))
+            if len > 0 && rest.len() == len.min(JOURNAL_PART_BYTES) =>
+        {
+            Ok((digest, len, rest))
+        }
         _ => Err(damage()),
     }
 }

@@ -3,12 +3,16 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::journal::part_key;
 use super::{
     DB, JOURNAL_DIGEST_BYTES, JournalAnchor, JournalEnvelope, JournalEnvelopeError, Options,
 };
 use crate::device::{BlobStore, LogDevice, MemoryBlobStore, MemoryLog};
 use crate::error::{AtomicErrorKind, Error};
 use crate::geometry::Geometry;
+use crate::ids::JOURNAL_TREE;
+use crate::limits::{JOURNAL_PART_BYTES, MAX_JOURNAL_RECORD_BYTES};
+use crate::txn::{Expect, Request};
 
 type Devices = (Arc<dyn BlobStore>, Arc<dyn LogDevice>);
 
@@ -174,4 +178,48 @@ fn the_state_of_the_journal_is_not_read_from_a_store_that_is_no_state_that_ever_
     core.give_up("the test said so".into());
     drop(core);
     assert!(matches!(db.journal_state(), Err(Error::Poisoned { .. })));
+}
+
+/// Records of the journal that say something else than was written, in a store that is sound
+/// otherwise.
+#[test]
+fn an_envelope_whose_parts_are_of_other_lengths_is_damage() {
+    let first = |len: usize, rest: usize| {
+        let mut bytes = alloc::vec![9; JOURNAL_DIGEST_BYTES];
+        bytes.extend_from_slice(&(len as u32).to_le_bytes());
+        bytes.resize(bytes.len() + rest, 1);
+        bytes
+    };
+    const PART: usize = JOURNAL_PART_BYTES;
+    let cases: [(&str, &[Vec<u8>]); 9] = [
+        ("nothing in it", &[first(0, 0)]),
+        ("more than it says", &[first(5, 6)]),
+        ("less than it says", &[first(5, 4)]),
+        ("a part that is not there", &[first(PART + 1, PART)]),
+        ("a first part that is too short", &[first(PART + 1, 1), alloc::vec![1; PART]]),
+        ("a part with nothing in it", &[first(PART + 1, PART), Vec::new()]),
+        ("a last part that is too long", &[first(PART + 1, PART), alloc::vec![1; PART]]),
+        ("a part that is longer than any", &[first(3 * PART, PART), alloc::vec![1; 2 * PART]]),
+        ("longer than any", &[first(MAX_JOURNAL_RECORD_BYTES + 1, PART)]),
+    ];
+    for (what, parts) in cases {
+        let db = open(&devices());
+        db.create_tree("t").unwrap();
+        db.initialize_journal_stream(anchor(10)).unwrap();
+        assert_eq!(append(&db, 11), Ok(true));
+        let mut core = db.shared.core.write();
+        core.enveloped = true;
+        let keys = [part_key(11, 0), part_key(11, 1)];
+        let put = |(key, value): (&'_ Vec<u8>, &'_ Vec<u8>)| {
+            let (key, value) = (key.clone().leak(), value.clone().leak());
+            Request::Put { tree: JOURNAL_TREE, key, value, when: Expect::Anything }
+        };
+        let mut requests = alloc::vec![Request::DeletePrefix { tree: JOURNAL_TREE, prefix: b"e" }];
+        requests.extend(keys.iter().zip(parts).map(put));
+        assert!(core.batch(&requests).is_ok());
+        core.enveloped = false;
+        drop(core);
+        let read = db.journal_envelopes_after(anchor(10), 10, usize::MAX);
+        assert!(matches!(read, Err(Error::Corrupt(_))), "{what}: {:?}", read.map(|_| ()));
+    }
 }

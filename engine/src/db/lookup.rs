@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::outcome::PrefixCount;
 use super::source::{Source, look_whole};
 use super::tree_read::PrefixRecord;
+use super::view::View;
 use crate::error::{Error, Result};
 use crate::forest::Count;
 use crate::frame::successor;
@@ -64,8 +65,8 @@ pub(super) fn many<S: Source, K: AsRef<[u8]>, T: Clone>(
     if keys.len() > MAX_GET_MANY_KEYS {
         return Err(Error::InvalidArgument { what: "keys", why: "too many at a time; split them" });
     }
-    let mut work = (Vec::new(), 0);
-    look_whole(source, &mut work, |reader, (records, bytes)| {
+    let begin = || (Vec::new(), 0);
+    let ((records, _), ()) = look_whole(source, begin, |reader, (records, bytes)| {
         records.reserve_exact(keys.len() - records.len());
         for key in &keys[records.len()..] {
             if *bytes >= max_bytes {
@@ -84,7 +85,7 @@ pub(super) fn many<S: Source, K: AsRef<[u8]>, T: Clone>(
         }
         Ok(())
     })?;
-    Ok(work.0)
+    Ok(records)
 }
 
 /// Whether no key starts with `prefix`.
@@ -99,30 +100,50 @@ pub(super) fn is_prefix_empty<S: Source>(source: &S, prefix: &[u8]) -> Result<bo
     })
 }
 
-/// How many keys start with `prefix`, up to `limit` of them; 0 is no limit.
+/// How many keys start with `prefix`, up to `limit` of them, in one state; 0 is no limit.
 pub(super) fn prefix_count<S: Source>(
     source: &S,
     prefix: &[u8],
     limit: usize,
 ) -> Result<PrefixCount> {
     let limit = if limit == 0 { u64::MAX } else { limit as u64 };
-    let mut count = Count::new(prefix.into(), successor(prefix));
-    while !count.done && count.records <= limit {
-        look_whole(source, &mut count, |reader, count| {
-            reader.count(source.tree(), count, limit, MAX_COUNT_FRAMES)
-        })?;
+    let begin = || Count::new(prefix.into(), successor(prefix));
+    let look = |frames| {
+        look_whole(source, begin, |reader, count| reader.count(source.tree(), count, limit, frames))
+    };
+    let (mut count, ()) = look(MAX_COUNT_FRAMES)?;
+    if !count.done && count.records <= limit {
+        count = match source.still().and_then(|still| count_still(&still, begin(), limit)) {
+            // No moment can be kept, so whoever writes waits.
+            Err(Error::Expired { .. } | Error::SnapshotEpochExhausted)
+                if source.snapshot().is_none() =>
+            {
+                look(usize::MAX)?.0
+            }
+            counted => counted?,
+        };
     }
     Ok(PrefixCount { count: count.records.min(limit), exact: count.records <= limit })
 }
 
+/// Counts what stays as it is, part by part: others write meanwhile.
+fn count_still(still: &View, mut count: Count, limit: u64) -> Result<Count> {
+    while !count.done && count.records <= limit {
+        still.look(|reader| reader.count(still.tree, &mut count, limit, MAX_COUNT_FRAMES))?;
+    }
+    Ok(count)
+}
+
 /// The record with the longest key that `query` starts with.
 pub(super) fn longest_prefix<S: Source>(source: &S, query: &[u8]) -> Result<Option<PrefixRecord>> {
-    look_whole(source, &mut query.len(), |reader, cut| {
+    let begin = || query.len();
+    let found = look_whole(source, begin, |reader, cut| {
         let Some(found) = reader.longest_prefix(source.tree(), query, cut)? else {
             return Ok(None);
         };
         let version = RecordVersion::from_raw(found.record.version);
         let value = reader.value(found.record.value)?.into();
         Ok(Some(PrefixRecord { key: query[..found.len].into(), value, version }))
-    })
+    });
+    found.map(|(_, record)| record)
 }

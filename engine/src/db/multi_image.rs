@@ -15,8 +15,10 @@ use super::scan::RangeEntryRef;
 use super::snapshot::Moment;
 use super::view::View;
 use crate::error::{Error, Result};
-use crate::ids::{CATALOG_TREE, FEED_TREE, STANDALONE_TREE, TreeId};
-use crate::limits::{IMAGE_BLOCK_BYTES, MAX_LSN, MAX_TREES};
+use crate::ids::{
+    CATALOG_TREE, FEED_TREE, FIRST_SYSTEM_TREE, INCOMING_TREE, STANDALONE_TREE, TreeId,
+};
+use crate::limits::{IMAGE_BLOCK_BYTES, MAX_IMAGE_VERSION, MAX_LSN, MAX_TREES};
 
 /// The name that an image gives the tree without a name.
 pub(super) const UNNAMED: &str = "";
@@ -180,18 +182,26 @@ impl ImageTarget for Installation<'_> {
             if used || taken {
                 return Err(Error::TreeExists { name: name.into() });
             }
-            self.trees.push((name.into(), STANDALONE_TREE));
+            // Readers have the tree already, and shall see nothing before it is all there.
+            forest.create_tree(INCOMING_TREE)?;
+            self.trees.push((name.into(), INCOMING_TREE));
             return Ok(());
         }
         check_name(name)?;
         if taken || self.core.catalog.names.contains_key(name) {
             return Err(Error::TreeExists { name: name.into() });
         }
-        if forest.roots.len() >= MAX_TREES {
+        // What comes in without a name takes the place of what is there without one.
+        let held = forest.roots.len() - usize::from(forest.roots.contains_key(&INCOMING_TREE));
+        if held >= MAX_TREES {
             return Err(Error::QuotaExceeded { what: "trees", limit: MAX_TREES as u64 });
         }
         let tree = self.core.catalog.next;
-        self.core.catalog.next = tree.saturating_add(1);
+        if tree >= FIRST_SYSTEM_TREE {
+            let limit = u64::from(FIRST_SYSTEM_TREE);
+            return Err(Error::QuotaExceeded { what: "trees ever created", limit });
+        }
+        self.core.catalog.next = tree + 1;
         forest.create_tree(tree)?;
         self.trees.push((name.into(), tree));
         Ok(())
@@ -200,6 +210,9 @@ impl ImageTarget for Installation<'_> {
     fn record(&mut self, key: &[u8], version: u64, value: &[u8]) -> Result<()> {
         if version >= MAX_LSN {
             return Err(Error::InvalidImage { why: "a version that no store gives out" });
+        }
+        if version > MAX_IMAGE_VERSION {
+            return Err(Error::QuotaExceeded { what: "log positions", limit: MAX_IMAGE_VERSION });
         }
         let Some(&(_, tree)) = self.trees.last() else { return Ok(()) };
         put(self.core, tree, key, value, version)?;
@@ -235,6 +248,10 @@ pub(super) fn finish(
     if core.forest.roots.contains_key(&FEED_TREE) {
         core.forest.remove_tree(FEED_TREE)?;
     }
+    if core.forest.roots.contains_key(&INCOMING_TREE) {
+        core.forest.move_prefix(INCOMING_TREE, b"", STANDALONE_TREE, b"")?;
+        core.forest.remove_tree(INCOMING_TREE)?;
+    }
     core.checkpoint()?;
     for (name, tree) in trees.iter().filter(|(name, _)| name != UNNAMED) {
         core.catalog.names.insert(name.clone(), *tree);
@@ -255,9 +272,10 @@ pub(super) fn give_up(core: &mut Core, trees: &[(String, TreeId)]) -> Result<()>
 /// Removes what an installation that failed left.
 fn undo(core: &mut Core, trees: &[(String, TreeId)]) -> Result<()> {
     for (name, tree) in trees {
-        match *tree {
-            STANDALONE_TREE => drop(core.forest.remove_prefix(STANDALONE_TREE, b"")?),
-            tree => drop(core.forest.remove_tree(tree)?),
+        core.forest.remove_tree(*tree)?;
+        if *tree == INCOMING_TREE {
+            // It was empty before; some may have been moved there by now.
+            core.forest.remove_prefix(STANDALONE_TREE, b"")?;
         }
         if core.forest.roots.contains_key(&CATALOG_TREE) && name != UNNAMED {
             remove(core, CATALOG_TREE, name.as_bytes())?;

@@ -11,7 +11,7 @@ use super::write::Failed;
 use crate::error::{AtomicErrorKind, Error, Result};
 use crate::forest::Forest;
 use crate::ids::JOURNAL_TREE;
-use crate::limits::{MAX_JOURNAL_ROWS, MAX_SCAN_BYTES};
+use crate::limits::{JOURNAL_PART_BYTES, MAX_JOURNAL_ROWS, MAX_SCAN_BYTES};
 use crate::node::{Miss, Record as Stored};
 use crate::txn::{Expect, Request};
 
@@ -258,10 +258,12 @@ fn read_envelope(core: &mut Core, previous: JournalAnchor) -> Result<JournalEnve
     let first = part(core, sequence, 0)?;
     let (digest, len, rest) = journal::first_part(&first)?;
     let mut payload: Vec<u8> = rest.into();
-    let mut number = 1;
-    while payload.len() < len {
-        payload.extend_from_slice(&part(core, sequence, number)?);
-        number += 1;
+    for number in 1..len.div_ceil(JOURNAL_PART_BYTES) {
+        let next = part(core, sequence, number as u16)?;
+        if next.len() != (len - payload.len()).min(JOURNAL_PART_BYTES) {
+            return Err(journal::damage());
+        }
+        payload.extend_from_slice(&next);
     }
     journal::rebuilt(previous, JournalAnchor::new(sequence, digest), payload)
 }

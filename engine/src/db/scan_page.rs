@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::scan_run::ScanRun;
 use super::scan_spec::ScanSpec;
-use super::source::Source;
+use super::source::{Source, look_whole};
 use crate::codec::bytes::{Reader, Write};
 use crate::codec::checksum::crc32;
 use crate::error::{Error, Result};
@@ -131,7 +131,7 @@ fn fingerprint(tree: TreeId, spec: &ScanSpec) -> u64 {
 }
 
 /// The first part of a scan: at most `max_entries` entries, and no further one once `max_bytes`
-/// of keys and values are reached.
+/// of keys and values are reached. All of it is of one state.
 pub(super) fn first_part<S: Source>(
     source: &S,
     spec: &ScanSpec,
@@ -142,11 +142,16 @@ pub(super) fn first_part<S: Source>(
     if max_entries == 0 {
         return Err(Error::InvalidArgument { what: "max_entries", why: "must be at least 1" });
     }
-    let mut run = ScanRun::new(source.tree(), spec, values);
-    run.begin_part(max_entries, max_bytes);
-    if run.more {
-        source.look(|reader| run.advance(reader))?;
+    let begin = || {
+        let mut run = ScanRun::new(source.tree(), spec, values);
+        run.begin_part(max_entries, max_bytes);
+        run
+    };
+    let run = begin();
+    if !run.more {
+        return Ok(run);
     }
+    let (run, ()) = look_whole(source, begin, |reader, run| run.advance(reader))?;
     Ok(run)
 }
 

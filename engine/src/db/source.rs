@@ -3,6 +3,7 @@
 //! Owns: the seam between the two. Scans and lookups are written once, over [`Source`]; handles
 //! are thin.
 
+use super::snapshot::Moment;
 use super::tree::Tree;
 use super::view::View;
 use crate::cache::{Cache, Past};
@@ -21,6 +22,12 @@ pub trait Source: Clone {
 
     /// Which snapshot the state is, if it is one: two sources with one number show one state.
     fn snapshot(&self) -> Option<u64>;
+
+    /// The state as it is now, for lookups that are too long for one look.
+    ///
+    /// # Errors
+    /// `SnapshotEpochExhausted`, `TreeDropped`, `Poisoned`.
+    fn still(&self) -> Result<View>;
 
     /// Runs a lookup, again and again until nothing is missing, with no lock held afterwards.
     ///
@@ -45,6 +52,10 @@ impl Source for Tree {
         None
     }
 
+    fn still(&self) -> Result<View> {
+        Ok(View::new(Moment::take(&self.shared, self.tree)?, self.tree, b""))
+    }
+
     #[inline]
     fn look<T>(&self, mut look: impl FnMut(Reader<'_, Cache>) -> Result<T, Miss>) -> Result<T> {
         Self::look(self, |forest| look(forest.reader()))
@@ -62,28 +73,34 @@ impl Source for View {
         Some(self.moment.lsn())
     }
 
+    fn still(&self) -> Result<View> {
+        Ok(self.clone())
+    }
+
     fn look<T>(&self, look: impl FnMut(Reader<'_, Past<'_>>) -> Result<T, Miss>) -> Result<T> {
         self.moment.look(look)
     }
 }
 
-/// Runs a lookup that keeps what it has, `work`, from one call to the next; all of the answer is
-/// of one state.
+/// Runs a lookup that keeps what it has, beginning with what `begin` gives, from one call to the
+/// next; all of what it has in the end, and of the answer, is of one state.
 ///
 /// # Errors
 /// Those of [`Source::look`].
-pub(super) fn look_whole<S: Source, W: Clone, T>(
+pub(super) fn look_whole<S: Source, W, T>(
     source: &S,
-    work: &mut W,
+    begin: impl Fn() -> W,
     mut step: impl FnMut(Reader<'_, S::Pages<'_>>, &mut W) -> Result<T, Miss>,
-) -> Result<T> {
-    let begin = work.clone();
+) -> Result<(W, T)> {
+    let mut work = begin();
     let mut calls = 0_u32;
-    source.look(|reader| {
+    let found = source.look(|reader| {
+        // What the first call had may be of an older state.
         if calls == 1 {
-            work.clone_from(&begin);
+            work = begin();
         }
         calls = calls.saturating_add(1);
-        step(reader, work)
-    })
+        step(reader, &mut work)
+    })?;
+    Ok((work, found))
 }

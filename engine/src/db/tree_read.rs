@@ -171,10 +171,11 @@ impl Tree {
     /// How many keys start with `prefix`: all of them if `limit` is 0, else at most `limit`, and
     /// whether that is all.
     ///
-    /// Records are not read: whole frames and pages are counted as what they say they hold. A
-    /// count over up to [`MAX_COUNT_FRAMES`](crate::limits::MAX_COUNT_FRAMES) frames (some five
-    /// million records in frames of the default size) is of one state; a longer one goes on while
-    /// others write, and counts each record that is there throughout once.
+    /// Records are not read: whole frames and pages are counted as what they say they hold. The
+    /// count is of one state. Others write during one over more than
+    /// [`MAX_COUNT_FRAMES`](crate::limits::MAX_COUNT_FRAMES) frames (some five million records in
+    /// frames of the default size), which counts a snapshot; if so much changes meanwhile that
+    /// the snapshot cannot be kept, it begins anew, and they wait.
     ///
     /// ```
     /// let tree = holt_engine::db::Tree::memory()?;

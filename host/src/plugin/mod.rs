@@ -13,6 +13,7 @@ mod serve;
 mod snapshot;
 #[cfg(test)]
 mod tests;
+mod work;
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -55,7 +56,10 @@ pub type SharedStore = Arc<Mutex<dyn Store + Send>>;
 pub struct PluginConfig {
     /// Linear memory, in bytes.
     pub memory_bytes: u64,
-    /// Fuel for one run: about one unit an instruction.
+    /// Fuel for one run: about one unit an instruction. As much again pays for what the host does
+    /// in calls that are not bounded by what they carry (`verify`, upkeep, counts, moves and
+    /// deletions by prefix, `sync`), some 20 000 units for each page it goes over; a call that
+    /// cannot be paid for is refused with `quota-exceeded`.
     pub fuel: u64,
     /// Calls to the store in one run.
     pub store_calls: u64,
@@ -142,7 +146,7 @@ impl Plugin {
             return Err(Error::InvalidArgument { what: "arguments of the plugin", why });
         }
         let config = &self.config;
-        let served = Served::new(store, config.store_calls, config.read_only);
+        let served = Served::new(store, config.store_calls, config.fuel, config.read_only);
         let memory = MemoryLimit::new(config.memory_bytes);
         let mut state = wasmtime::Store::new(&self.engine, PluginState { served, memory });
         state.limiter(|state| &mut state.memory);

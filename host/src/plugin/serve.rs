@@ -13,6 +13,7 @@ use wasmtime::component::{Resource, ResourceTable};
 use super::bindings::holt::metadata::store as wit;
 use super::convert::{report_to_wit, stats_to_wit, vacuum_to_wit};
 use super::snapshot::OpenSnapshot;
+use super::work::Work;
 use super::{MAX_OPEN_SNAPSHOTS, MAX_OPEN_TREES, SharedStore};
 use crate::api::{Change, Store};
 use crate::sandbox::{
@@ -34,6 +35,7 @@ pub(super) struct Served {
     read_only: bool,
     calls: u64,
     calls_left: u64,
+    pub(super) work: Work,
     wrote: bool,
 }
 
@@ -42,7 +44,9 @@ type Handle = Resource<OpenTree>;
 type Records = Vec<(Vec<u8>, Vec<u8>)>;
 
 impl Served {
-    pub(super) fn new(store: SharedStore, calls: u64, read_only: bool) -> Self {
+    /// What a run sees that may make this many calls, for which the host does work for this much
+    /// fuel.
+    pub(super) fn new(store: SharedStore, calls: u64, fuel: u64, read_only: bool) -> Self {
         Self {
             store,
             open: ResourceTable::new(),
@@ -51,6 +55,7 @@ impl Served {
             read_only,
             calls: 0,
             calls_left: calls,
+            work: Work::new(fuel),
             wrote: false,
         }
     }
@@ -73,15 +78,28 @@ impl Served {
         Ok(())
     }
 
+    /// A call, which pays out of the run's purse for what the host does beyond the usual.
+    fn call<T>(
+        &mut self,
+        tree: &Handle,
+        writes: bool,
+        act: impl FnOnce(&mut dyn Store, &mut Work) -> Result<T>,
+    ) -> Answer<T> {
+        self.count()?;
+        if self.open.get(tree)?.read_only && writes {
+            return Ok(Err(types::Error::ReadOnly));
+        }
+        self.wrote |= writes;
+        Ok(act(&mut *lock(&self.store), &mut self.work).map_err(error_to_wit))
+    }
+
     /// A call that changes nothing.
     fn read<T>(
         &mut self,
         tree: &Handle,
         act: impl FnOnce(&mut dyn Store) -> Result<T>,
     ) -> Answer<T> {
-        self.count()?;
-        self.open.get(tree)?;
-        Ok(act(&mut *lock(&self.store)).map_err(error_to_wit))
+        self.call(tree, false, |store, _| act(store))
     }
 
     /// A call that changes something.
@@ -90,12 +108,19 @@ impl Served {
         tree: &Handle,
         act: impl FnOnce(&mut dyn Store) -> Result<T>,
     ) -> Answer<T> {
-        self.count()?;
-        if self.open.get(tree)?.read_only {
-            return Ok(Err(types::Error::ReadOnly));
-        }
-        self.wrote = true;
-        Ok(act(&mut *lock(&self.store)).map_err(error_to_wit))
+        self.call(tree, true, |store, _| act(store))
+    }
+
+    /// A call that goes over all of the store and leaves it as it is, better kept.
+    fn upkeep<T>(
+        &mut self,
+        tree: &Handle,
+        act: impl FnOnce(&mut dyn Store) -> Result<T>,
+    ) -> Answer<T> {
+        self.call(tree, true, |store, work| {
+            work.upkeep(&store.stats()?)?;
+            act(store)
+        })
     }
 }
 
@@ -200,9 +225,9 @@ impl wit::HostTree for Served {
         prefix: Vec<u8>,
         limit: u64,
     ) -> Answer<types::PrefixCount> {
-        self.read(&tree, |store| {
+        self.call(&tree, false, |store, work| {
             check_key(&prefix)?;
-            store.prefix_count(&prefix, limit).map(count_to_wit)
+            work.count(limit, |limit| store.prefix_count(&prefix, limit)).map(count_to_wit)
         })
     }
 
@@ -293,17 +318,17 @@ impl wit::HostTree for Served {
         destination: Vec<u8>,
         force: bool,
     ) -> Answer<u64> {
-        self.write(&tree, |store| {
+        self.call(&tree, true, |store, work| {
             check_key(&source)?;
             check_key(&destination)?;
-            store.rename_prefix(&source, &destination, force)
+            work.change(|| store.rename_prefix(&source, &destination, force))
         })
     }
 
     fn delete_prefix(&mut self, tree: Handle, prefix: Vec<u8>) -> Answer<u64> {
-        self.write(&tree, |store| {
+        self.call(&tree, true, |store, work| {
             check_key(&prefix)?;
-            store.delete_prefix(&prefix)
+            work.change(|| store.delete_prefix(&prefix))
         })
     }
 
@@ -355,19 +380,22 @@ impl wit::HostTree for Served {
     }
 
     fn checkpoint(&mut self, tree: Handle) -> Answer<()> {
-        self.write(&tree, |store| store.checkpoint())
+        self.call(&tree, true, |store, work| {
+            work.sync()?;
+            store.checkpoint()
+        })
     }
 
     fn compact(&mut self, tree: Handle) -> Answer<()> {
-        self.write(&tree, |store| store.compact())
+        self.upkeep(&tree, |store| store.compact())
     }
 
     fn gc(&mut self, tree: Handle) -> Answer<u64> {
-        self.write(&tree, |store| store.gc())
+        self.upkeep(&tree, |store| store.gc())
     }
 
     fn vacuum(&mut self, tree: Handle) -> Answer<wit::VacuumStats> {
-        self.write(&tree, |store| store.vacuum().map(vacuum_to_wit))
+        self.upkeep(&tree, |store| store.vacuum().map(vacuum_to_wit))
     }
 
     /// The host maintains its store itself: there is never more for a plugin to do.
@@ -376,11 +404,17 @@ impl wit::HostTree for Served {
     }
 
     fn sync(&mut self, tree: Handle) -> Answer<()> {
-        self.write(&tree, |store| store.sync())
+        self.call(&tree, true, |store, work| {
+            work.sync()?;
+            store.sync()
+        })
     }
 
     fn verify(&mut self, tree: Handle) -> Answer<wit::VerifyReport> {
-        self.read(&tree, |store| store.verify(&mut |_, _| {}).map(report_to_wit))
+        self.call(&tree, false, |store, work| {
+            work.check(&store.stats()?)?;
+            store.verify(&mut |_, _| {}).map(report_to_wit)
+        })
     }
 
     fn stats(&mut self, tree: Handle) -> Answer<wit::Stats> {

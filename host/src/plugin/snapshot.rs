@@ -9,6 +9,7 @@ use wasmtime::component::Resource;
 
 use super::bindings::holt::metadata::store as wit;
 use super::serve::{Answer, Served};
+use super::work::Work;
 use crate::api::Snapshot;
 use crate::sandbox::{
     count_to_wit, entry_to_wit, error_to_wit, page_to_wit, scan_from_wit, versioned,
@@ -26,9 +27,18 @@ impl Served {
         snapshot: &Handle,
         look: impl FnOnce(&mut dyn Snapshot) -> Result<T>,
     ) -> Answer<T> {
+        self.look_paid(snapshot, |snapshot, _| look(snapshot))
+    }
+
+    /// The same for a call that pays for what the host does beyond the usual.
+    fn look_paid<T>(
+        &mut self,
+        snapshot: &Handle,
+        look: impl FnOnce(&mut dyn Snapshot, &mut Work) -> Result<T>,
+    ) -> Answer<T> {
         self.count()?;
         let OpenSnapshot(snapshot) = self.open.get_mut(snapshot)?;
-        Ok(look(&mut **snapshot).map_err(error_to_wit))
+        Ok(look(&mut **snapshot, &mut self.work).map_err(error_to_wit))
     }
 }
 
@@ -74,9 +84,9 @@ impl wit::HostSnapshot for Served {
         prefix: Vec<u8>,
         limit: u64,
     ) -> Answer<types::PrefixCount> {
-        self.look(&snapshot, |snapshot| {
+        self.look_paid(&snapshot, |snapshot, work| {
             check_key(&prefix)?;
-            snapshot.prefix_count(&prefix, limit).map(count_to_wit)
+            work.count(limit, |limit| snapshot.prefix_count(&prefix, limit)).map(count_to_wit)
         })
     }
 

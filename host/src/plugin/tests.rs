@@ -9,7 +9,8 @@ use holt_wire::limits::{MAX_GET_MANY, MAX_PACKED_BATCH_BYTES, MAX_PACKED_KEYS_BY
 use wasmtime::component::Resource;
 
 use super::bindings::holt::metadata::store::{self as wit, Host, HostSnapshot, HostTree};
-use super::serve::{OpenTree, Served};
+use super::serve::{Answer, OpenTree, Served};
+use super::work::PAGE_FUEL;
 use super::{MAX_OPEN_SNAPSHOTS, MAX_OPEN_TREES, SharedStore};
 use crate::api::{MAX_SNAPSHOTS, Reads, Store};
 use crate::native::NativeStore;
@@ -25,6 +26,9 @@ const OPTIONS: wit::Options = wit::Options {
     feed_retention: u64::MAX,
 };
 
+/// More than these tests use.
+const FUEL: u64 = 1 << 40;
+
 fn shared() -> Arc<Mutex<NativeStore>> {
     let mut store = NativeStore::new(Tree::memory().expect("opens"));
     store.put(b"key", b"value").expect("puts");
@@ -33,7 +37,7 @@ fn shared() -> Arc<Mutex<NativeStore>> {
 
 fn served(store: &Arc<Mutex<NativeStore>>) -> (Served, u32) {
     let shared: SharedStore = store.clone();
-    let mut served = Served::new(shared, 1_000_000, false);
+    let mut served = Served::new(shared, 1_000_000, FUEL, false);
     let tree = served.open(OPTIONS).expect("no trap").expect("opens").rep();
     (served, tree)
 }
@@ -184,7 +188,7 @@ fn packed_bytes_that_are_damaged_are_refused_or_mean_something() {
 #[test]
 fn a_run_that_may_only_read_reads_everything_and_writes_nothing() {
     let store = shared();
-    let mut run = Served::new(store.clone(), 1000, true);
+    let mut run = Served::new(store.clone(), 1000, FUEL, true);
     let tree = run.open(OPTIONS).expect("no trap").expect("opens").rep();
     let at = || handle(tree);
     let key = || b"key".to_vec();
@@ -218,11 +222,79 @@ fn a_run_that_may_only_read_reads_everything_and_writes_nothing() {
 #[test]
 fn calls_on_snapshots_are_counted() {
     let store = shared();
-    let mut run = Served::new(store, 3, false);
+    let mut run = Served::new(store, 3, FUEL, false);
     let tree = run.open(OPTIONS).expect("no trap").expect("opens").rep();
     let snapshot = run.snapshot(handle(tree), vec![]).expect("no trap").expect("fits").rep();
     let again = || Resource::new_borrow(snapshot);
     assert!(HostSnapshot::lsn(&mut run, again()).is_ok());
     assert!(HostSnapshot::get(&mut run, again(), vec![]).is_err(), "the fourth call");
     assert_eq!(run.calls(), 4);
+}
+
+fn quota<T>(answer: Answer<T>) -> bool {
+    matches!(answer.expect("no trap"), Err(Error::QuotaExceeded(types::Quota { limit: FEW, .. })))
+}
+
+/// Fuel for so many pages.
+const FEW: u64 = 1000 * PAGE_FUEL;
+
+/// Calls of no length, again and again: each kind is refused at some time, while the others that
+/// cost nothing beyond themselves go on.
+#[test]
+fn what_goes_over_all_of_the_store_is_paid_for() {
+    type Call = fn(&mut Served, Resource<OpenTree>) -> bool;
+    let calls: [(&str, Call); 9] = [
+        ("verify", |run, at| quota(run.verify(at))),
+        ("compact", |run, at| quota(run.compact(at))),
+        ("gc", |run, at| quota(run.gc(at))),
+        ("vacuum", |run, at| quota(run.vacuum(at))),
+        ("checkpoint", |run, at| quota(run.checkpoint(at))),
+        ("sync", |run, at| quota(run.sync(at))),
+        ("count", |run, at| quota(HostTree::prefix_count(run, at, vec![], 0))),
+        ("count some", |run, at| quota(HostTree::prefix_count(run, at, vec![], u64::MAX))),
+        ("rename", |run, at| {
+            let there = run.contains_key(Resource::new_borrow(at.rep()), b"a/0".to_vec());
+            let (from, to) = match there.expect("no trap").expect("reads") {
+                true => (b"a/", b"b/"),
+                false => (b"b/", b"a/"),
+            };
+            quota(run.rename_prefix(at, from.to_vec(), to.to_vec(), false))
+        }),
+    ];
+    for (name, call) in calls {
+        let store = shared();
+        for number in 0..5000 {
+            let key = format!("a/{number}");
+            store.lock().expect("not poisoned").put(key.as_bytes(), b"value").expect("puts");
+        }
+        let mut run = Served::new(store.clone(), 1_000_000, FEW, false);
+        let tree = run.open(OPTIONS).expect("no trap").expect("opens").rep();
+        assert!(!call(&mut run, handle(tree)), "{name}: the first one is paid for");
+        let refused = (0..500).position(|_| call(&mut run, handle(tree)));
+        assert!(refused.is_some(), "{name} was never refused");
+        let key = || b"key".to_vec();
+        run.put(handle(tree), key(), b"on".to_vec()).expect("no trap").expect("puts");
+        assert!(HostTree::get(&mut run, handle(tree), key()).expect("no trap").is_ok());
+    }
+}
+
+/// The purse bounds the work of one count, too, of a tree and of a snapshot.
+#[test]
+fn a_count_goes_no_further_than_it_is_paid_for() {
+    let store = shared();
+    for number in 0..100_000u32 {
+        store.lock().expect("not poisoned").put(&number.to_be_bytes(), b"").expect("puts");
+    }
+    let mut run = Served::new(store.clone(), 1_000_000, FEW, false);
+    let tree = run.open(OPTIONS).expect("no trap").expect("opens").rep();
+    let snapshot = run.snapshot(handle(tree), vec![]).expect("no trap").expect("fits").rep();
+    let again = || Resource::new_borrow(snapshot);
+    let some = HostTree::prefix_count(&mut run, handle(tree), vec![], 100).expect("no trap");
+    let some = some.expect("is paid for");
+    assert!(some.count == 100 && !some.exact);
+    let few = HostSnapshot::prefix_count(&mut run, again(), vec![0, 0, 1], 0).expect("no trap");
+    assert_eq!(few.expect("is paid for").count, 256);
+    assert!(quota(HostSnapshot::prefix_count(&mut run, again(), vec![], 0)));
+    assert!(quota(HostTree::prefix_count(&mut run, handle(tree), vec![], 0)), "nothing is left");
+    assert!(run.contains_key(handle(tree), b"key".to_vec()).expect("no trap").expect("reads"));
 }

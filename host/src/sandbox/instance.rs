@@ -185,7 +185,10 @@ impl Instance {
                 self.running = Some(Running { store, world, root });
                 Ok((self.number, root))
             }
-            Ok(Err(error)) => Err(error_from_wit(error)),
+            Ok(Err(error)) => {
+                self.stale_stages = true;
+                Err(error_from_wit(error))
+            }
             Err(error) => {
                 self.stale_stages = true;
                 let cause = stop_cause(&error, config.long_call_fuel, &store.data().memory);
@@ -244,10 +247,10 @@ impl Instance {
             Kind::Long | Kind::LongWrite => (config.long_call_fuel, u64::MAX),
             Kind::Read | Kind::Write => (config.call_fuel, config.call_device_calls),
         };
-        running.store.set_fuel(fuel).map_err(setup_error)?;
         let before = running.store.data().devices.used;
         running.store.data_mut().devices.calls_left = device_calls;
-        let reply = act(&mut running);
+        // A guest that cannot be given fuel is stopped as one that used it up.
+        let reply = running.store.set_fuel(fuel).and_then(|()| act(&mut running));
         self.settle_fuel(&running.store, fuel);
         self.used = running.store.data().devices.used;
         match reply {
@@ -291,10 +294,10 @@ impl Instance {
     }
 
     /// Lets the guest drop what it gave out, if it is the one that did.
-    pub(super) fn give_back(&mut self, number: u64, resource: ResourceAny) {
+    pub(super) fn give_back(&mut self, number: u64, resource: ResourceAny, kind: Kind) {
         if self.running.is_some() && self.number == number {
             // A guest that fails at that is stopped; what it gave out is gone all the same.
-            let _ = self.run("drop", Kind::Read, |run| resource.resource_drop(&mut run.store));
+            let _ = self.run("drop", kind, |run| resource.resource_drop(&mut run.store));
         }
     }
 }
@@ -304,7 +307,7 @@ impl Drop for Instance {
     /// depends on either.
     fn drop(&mut self) {
         if let Some(root) = self.running.as_ref().map(|running| running.root) {
-            self.give_back(self.number, root);
+            self.give_back(self.number, root, Kind::Read);
         }
         let _ = self.blobs.discard();
     }
@@ -320,6 +323,14 @@ pub(super) enum Given {
 const GIVEN_KINDS: usize = 2;
 
 impl Given {
+    /// What dropping one may use: an image on its way in is given up with all it brought.
+    const fn dropping(self) -> Kind {
+        match self {
+            Self::Snapshot => Kind::Read,
+            Self::Image => Kind::Long,
+        }
+    }
+
     const fn most(self) -> (usize, &'static str) {
         match self {
             Self::Snapshot => (crate::api::MAX_SNAPSHOTS, crate::api::OPEN_SNAPSHOTS),
@@ -403,6 +414,6 @@ impl Drop for Handle {
             let given = &mut instance.given[self.given as usize];
             *given = given.saturating_sub(1);
         }
-        instance.give_back(self.number, self.resource);
+        instance.give_back(self.number, self.resource, self.given.dropping());
     }
 }

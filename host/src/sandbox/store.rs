@@ -189,7 +189,7 @@ impl Target {
 impl Drop for SandboxStore {
     fn drop(&mut self) {
         if let Target::Named { open: (number, tree), .. } = self.target {
-            lock(&self.shared).give_back(number, tree);
+            lock(&self.shared).give_back(number, tree, Kind::Read);
         }
     }
 }

@@ -1,24 +1,21 @@
-// The files of a store in Node: two in a directory, and one that says which process has them.
-import { randomUUID } from 'node:crypto';
+// The files of a store in Node: two in a directory, which `lock-node.js` keeps to one process.
 import {
-  closeSync, constants, existsSync, fstatSync, fsyncSync, ftruncateSync, linkSync, mkdirSync, openSync, readFileSync, readSync,
-  renameSync, unlinkSync, writeFileSync, writeSync,
+  closeSync, constants, existsSync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readSync, writeSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 import { wrongType } from './lib/errors.js';
-import { BLOBS_FILE, LOG_FILE, cannotOpen, locked, noStore } from './lib/files.js';
-
-const LOCK_FILE = 'holt-web.lock';
+import { BLOBS_FILE, LOG_FILE, NOTHING, cannotOpen, noStore } from './lib/files.js';
+import { lock } from './lock-node.js';
 
 /** A file with the methods of a `FileSystemSyncAccessHandle`. */
 class NodeFile {
   #fd;
   #closed;
 
-  constructor(path, closed) {
-    this.#fd = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o666);
+  constructor(path, readOnly, closed) {
+    this.#fd = openSync(path, readOnly ? constants.O_RDONLY : constants.O_RDWR | constants.O_CREAT, 0o666);
     this.#closed = closed;
   }
 
@@ -54,60 +51,6 @@ class NodeFile {
   }
 }
 
-const gone = (error) => error.code === 'ENOENT';
-
-function alive(pid) {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error.code !== 'ESRCH';
-  }
-}
-
-/** Runs a call on a path; `undefined` if there is nothing there. */
-function unlessGone(call) {
-  try {
-    return call();
-  } catch (error) {
-    if (gone(error)) return undefined;
-    throw error;
-  }
-}
-
-/** Removes the lock of a process that ended, unless it is another's by now. */
-function takeAway(path, stale, refuse) {
-  const aside = `${path}.${randomUUID()}`;
-  if (unlessGone(() => renameSync(path, aside) ?? true) === undefined) return;
-  const other = readFileSync(aside, 'utf8') !== stale;
-  // Somebody was quicker: it is theirs.
-  if (other) linkSync(aside, path);
-  unlinkSync(aside);
-  if (other) throw refuse();
-}
-
-/** Takes the directory for this process; returns what gives it back. */
-function lock(directory) {
-  const path = join(directory, LOCK_FILE);
-  const refuse = () => locked(`the store in ${directory}`, `free its handles, or remove ${path} if no process has it`);
-  const mine = `${process.pid} ${randomUUID()}`;
-  for (;;) {
-    try {
-      writeFileSync(path, mine, { flag: 'wx' });
-      return () => {
-        if (unlessGone(() => readFileSync(path, 'utf8')) === mine) unlinkSync(path);
-      };
-    } catch (error) {
-      if (error.code !== 'EEXIST') throw error;
-    }
-    const holder = unlessGone(() => readFileSync(path, 'utf8'));
-    if (holder === undefined) continue;
-    const pid = Number.parseInt(holder, 10);
-    if (!(pid > 0) || alive(pid)) throw refuse();
-    takeAway(path, holder, refuse);
-  }
-}
-
 /** Makes the names of new files durable. */
 function syncDirectory(directory) {
   if (process.platform === 'win32') return;
@@ -119,8 +62,31 @@ function syncDirectory(directory) {
   }
 }
 
-/** The two files of the store in a directory, which with `create` is made if there is none. */
-export async function openPlace(place, create) {
+/** Runs all of some calls; throws what the first one threw that failed. */
+function all(calls) {
+  const errors = [];
+  for (const call of calls) {
+    try {
+      call();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length > 0) throw errors[0];
+}
+
+/** The file of a name; `NOTHING` for a log that is not there and is not to be created. */
+function open(directory, name, readOnly, closed) {
+  const path = join(directory, name);
+  if (readOnly && name === LOG_FILE && !existsSync(path)) return NOTHING;
+  return new NodeFile(path, readOnly, closed);
+}
+
+/**
+ * The two files of the store in a directory, which with `create` is made if there is none. With
+ * `readOnly` they cannot be written, and others may read them too.
+ */
+export async function openPlace(place, { create, readOnly }) {
   if (typeof place !== 'string' && !(place instanceof URL)) {
     throw wrongType('the place of a store', 'the path of a directory', place);
   }
@@ -129,19 +95,23 @@ export async function openPlace(place, create) {
   const files = [];
   let release = () => {};
   try {
-    mkdirSync(directory, { recursive: true });
-    release = lock(directory);
-    let open = 2;
+    if (!readOnly) mkdirSync(directory, { recursive: true });
+    release = lock(directory, readOnly);
+    let left = 0;
     const closed = () => {
-      open -= 1;
-      if (open === 0) release();
+      left -= 1;
+      if (left === 0) release();
     };
-    for (const name of [BLOBS_FILE, LOG_FILE]) files.push(new NodeFile(join(directory, name), closed));
-    syncDirectory(directory);
+    for (const name of [BLOBS_FILE, LOG_FILE]) files.push(open(directory, name, readOnly, closed));
+    if (!readOnly) syncDirectory(directory);
+    left = files.filter((file) => file !== NOTHING).length;
     return files;
   } catch (error) {
-    for (const file of files) file.close();
-    release();
+    try {
+      all([...files.map((file) => () => file.close()), release]);
+    } catch {
+      // What failed first is to be told.
+    }
     throw cannotOpen(`the store in ${directory}`, error);
   }
 }

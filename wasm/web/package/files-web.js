@@ -1,6 +1,6 @@
 // The files of a store in a browser: two in a directory of the origin's private file system.
 import { HoltError, wrongType } from './lib/errors.js';
-import { BLOBS_FILE, LOG_FILE, cannotOpen, locked, noStore } from './lib/files.js';
+import { BLOBS_FILE, LOG_FILE, NOTHING, cannotOpen, locked, noStore } from './lib/files.js';
 
 async function directoryOf(place, create) {
   if (typeof place === 'string') {
@@ -14,8 +14,25 @@ async function directoryOf(place, create) {
   throw wrongType('the place of a store', 'a path in the private file system or a directory handle', place);
 }
 
-/** The two files of the store in a directory, which with `create` is made if there is none. */
-export async function openPlace(place, create) {
+/** The file of a name; `NOTHING` for a log that is not there and is not to be created. */
+async function open(directory, name, readOnly) {
+  let handle;
+  try {
+    handle = await directory.getFileHandle(name, { create: !readOnly });
+  } catch (error) {
+    if (readOnly && name === LOG_FILE && error?.name === 'NotFoundError') return NOTHING;
+    throw error;
+  }
+  // The handle is the lock: one that may write is the only one. Browsers that do not know the mode
+  // give one reader at a time its own.
+  return readOnly ? handle.createSyncAccessHandle({ mode: 'read-only' }) : handle.createSyncAccessHandle();
+}
+
+/**
+ * The two files of the store in a directory, which with `create` is made if there is none. With
+ * `readOnly` they cannot be written, and others may read them too.
+ */
+export async function openPlace(place, { create, readOnly }) {
   if (typeof globalThis.FileSystemFileHandle?.prototype.createSyncAccessHandle !== 'function') {
     throw new HoltError('INVALID_ARGUMENT', 'a store in files is opened in a dedicated worker, where files can be'
       + ' read and written at once; call open() there');
@@ -24,11 +41,7 @@ export async function openPlace(place, create) {
   try {
     const directory = await directoryOf(place, create);
     if (!create) await directory.getFileHandle(BLOBS_FILE);
-    for (const name of [BLOBS_FILE, LOG_FILE]) {
-      const handle = await directory.getFileHandle(name, { create: true });
-      // It is the only one: that is the lock.
-      files.push(await handle.createSyncAccessHandle());
-    }
+    for (const name of [BLOBS_FILE, LOG_FILE]) files.push(await open(directory, name, readOnly));
     return files;
   } catch (error) {
     for (const file of files) file.close();

@@ -389,6 +389,13 @@ export interface FileOptions extends MemoryOptions {
   sync?: boolean | undefined;
   /** Whether a store is created if there is none; normally it is. */
   create?: boolean | undefined;
+  /**
+   * Opens the store for reading only, beside others that do: every write throws `READ_ONLY`, no byte
+   * of the store changes, and none is created. Browsers without the mode `read-only` of
+   * `createSyncAccessHandle` let one reader in at a time. In Node a reader leaves a mark in the
+   * directory.
+   */
+  readOnly?: boolean | undefined;
   /** Whether checkpoints start by themselves, from the log budget; normally they do. */
   autoCheckpoint?: boolean | undefined;
   /** Bytes of log that the next opening may have to replay; normally 256 MiB. */
@@ -400,8 +407,8 @@ export interface FileOptions extends MemoryOptions {
 /**
  * Where a store in files is, which is created if there is none. In Node a directory: a path or a
  * `file:` URL. In a browser, in a dedicated worker only, a directory of the origin's private file
- * system (OPFS): a path, or a handle. One process or worker has it at a time, until the last handle
- * of the store is freed. A Node process is kept out by other Node processes only: native programs
+ * system (OPFS): a path, or a handle. One process or worker has it at a time, or any number that only
+ * read it, until the last handle of the store is freed. A Node process is kept out by other Node processes only: native programs
  * lock in a way that Node cannot, so do not open one store from both at the same time.
  */
 export type StorePlace = string | URL | FileSystemDirectoryHandle;

@@ -55,6 +55,8 @@ mod flag {
     pub const KEEP_LOG: u32 = 2;
     /// The store must be there.
     pub const NO_CREATION: u32 = 4;
+    /// Nothing is written. The store must be there.
+    pub const READ_ONLY: u32 = 8;
 }
 
 /// A file as the engine's devices see it.
@@ -167,10 +169,11 @@ fn devices(
     log: FileIo,
     id: StoreId,
     geometry: Option<Geometry>,
+    access: Access,
 ) -> Result<(Arc<dyn BlobStore>, Arc<dyn LogDevice>)> {
     let (blobs_name, log_name) = (blobs.name, log.name);
     let of_log = |error| named(error, log_name);
-    let opened = PackedStore::open(blobs, Access::ReadWrite);
+    let opened = PackedStore::open(blobs, access);
     let opened = opened.map_err(|error| named(error, blobs_name))?;
     let content = PositionedLog::inspect(&log).map_err(of_log)?;
     match (opened, content) {
@@ -179,7 +182,7 @@ fn devices(
             Err(Corruption::new(CorruptionClass::Log, why).into())
         }
         (Opened::Store(store), _) => {
-            let log = PositionedLog::open(log, store.store_id(), Access::ReadWrite);
+            let log = PositionedLog::open(log, store.store_id(), access);
             Ok((Arc::new(store), Arc::new(log.map_err(of_log)?)))
         }
         (Opened::Blank(_), LogContent::Used(_)) => {
@@ -223,14 +226,17 @@ impl Engine {
         let options = Options {
             sync: flags & flag::SYNC != 0,
             auto_checkpoint: flags & flag::KEEP_LOG == 0,
+            read_only: flags & flag::READ_ONLY != 0,
             log_budget: log_budget.map_or(usual.log_budget, |bytes| bytes as u64),
             ..usual
         };
         let invalid = Error::InvalidArgument { what: "identity", why: "must have 16 bytes" };
         let opened = id.try_into().map_err(|_| invalid).and_then(|id| {
             let geometry = Self::geometry(frame_bytes)?;
-            let geometry = (flags & flag::NO_CREATION == 0).then_some(geometry);
-            let (blobs, log) = devices(blobs, log, id, geometry)?;
+            let creates = flags & (flag::NO_CREATION | flag::READ_ONLY) == 0;
+            let geometry = creates.then_some(geometry);
+            let access = if options.read_only { Access::ReadOnly } else { Access::ReadWrite };
+            let (blobs, log) = devices(blobs, log, id, geometry, access)?;
             match named {
                 true => DB::open_with_devices(blobs, Some(log), options).map(Store::Database),
                 false => Tree::open_with_devices(blobs, Some(log), options).map(Store::Tree),

@@ -1,7 +1,7 @@
 // Stores in files in Node: the suite, locks of processes that ended, writers that are killed.
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
@@ -37,6 +37,50 @@ test('a place that cannot be a directory is an error', async () => {
   const file = join(root, 'a file');
   writeFileSync(file, 'x');
   await assert.rejects(holt.Tree.open(file), { name: 'HoltError', code: 'BLOB_STORE_IO' });
+});
+
+/** The number of a process that has ended. */
+const ended = () => spawnSync(process.execPath, ['-e', '']).pid;
+
+test('the lock of a process that has ended keeps nobody out, whatever is left of it', async () => {
+  const where = place();
+  (await holt.Tree.open(where)).free();
+  const id = '0f8fad5b-d9cb-469f-a165-70867728950e';
+  const dead = ended();
+  for (const left of [`${dead} ${id}`, '', '0 x', '\0'.repeat(60), `${'9'.repeat(30)} ${id}`]) {
+    writeFileSync(join(where, 'holt-web.lock'), left);
+    writeFileSync(join(where, 'holt-web.lock.r.1'), `${dead} ${id}`);
+    writeFileSync(join(where, `holt-web.lock.n.${dead}.${id}`), '');
+    writeFileSync(join(where, `holt-web.lock.t.${id}`), left);
+    writeFileSync(join(where, 'holt-web.lock.old'), 'not ours');
+    const tree = await holt.Tree.open(where, { lockWait: 0 });
+    tree.put('k', 'v');
+    await assert.rejects(holt.Tree.open(where, { lockWait: 0 }), { code: 'LOCKED' });
+    tree.free();
+    assert.deepEqual(readdirSync(where).sort(), ['blobs.dat', 'holt-web.lock.old', 'journal.wal']);
+  }
+});
+
+test('an opening that fails half way gives the lock back', async () => {
+  const where = place();
+  mkdirSync(join(where, 'journal.wal'), { recursive: true });
+  await assert.rejects(holt.Tree.open(where), { code: 'BLOB_STORE_IO' });
+  assert.deepEqual(readdirSync(where).sort(), ['blobs.dat', 'journal.wal']);
+});
+
+test('of several processes one has a directory to write, or some to read', async () => {
+  const where = place();
+  mkdirSync(where);
+  const script = fileURLToPath(new URL('locker.mjs', import.meta.url));
+  const lockers = Array.from({ length: 5 }, () => new Promise((resolve, reject) => {
+    execFile(process.execPath, [script, where, String(ended()), '150'], (error, output) => {
+      if (error) reject(error);
+      else resolve(JSON.parse(output));
+    });
+  }));
+  for (const counts of await Promise.all(lockers)) assert.deepEqual(counts, { taken: 150, together: 0 });
+  (await holt.Tree.open(where, { lockWait: 0 })).free();
+  assert.deepEqual(readdirSync(where).sort(), ['blobs.dat', 'journal.wal']);
 });
 
 const WRITER = `

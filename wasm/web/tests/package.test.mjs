@@ -119,7 +119,7 @@ test('npm would publish the package whole and nothing else', () => {
     'journal', 'options', 'page', 'reader', 'scan', 'snapshot', 'store', 'tree', 'upkeep', 'wire',
   ];
   assert.deepEqual(files, [
-    'README.md', 'database.d.ts', 'figures.d.ts', 'index.d.ts', ...lib.map((name) => `lib/${name}.js`), 'files-node.js', 'files-web.js', 'node.js', 'node/holt_web.js',
+    'README.md', 'database.d.ts', 'figures.d.ts', 'index.d.ts', ...lib.map((name) => `lib/${name}.js`), 'files-node.js', 'files-web.js', 'lock-node.js', 'node.js', 'node/holt_web.js',
     'node/holt_web_bg.wasm', 'node/package.json', 'package.json', 'web.js', 'web/holt_web.js',
     'web/holt_web_bg.wasm',
   ].sort());

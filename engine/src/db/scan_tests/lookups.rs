@@ -4,9 +4,15 @@ use alloc::vec::Vec;
 use std::thread;
 
 use super::{Awkward, Model, Random, grown, keys_of, open, store};
-use crate::db::Tree;
-use crate::error::Error;
-use crate::limits::{MAX_GET_MANY_KEYS, MAX_KEY_BYTES, MIN_CACHE_BYTES};
+use crate::cache::Cache;
+use crate::db::lookup::prefix_count;
+use crate::db::source::Source;
+use crate::db::{Options, Tree, View};
+use crate::error::{Error, Result};
+use crate::forest::Reader;
+use crate::ids::TreeId;
+use crate::limits::{MAX_COUNT_FRAMES, MAX_GET_MANY_KEYS, MAX_KEY_BYTES, MIN_CACHE_BYTES};
+use crate::node::Miss;
 
 fn longest<'a>(model: &'a Model, query: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     (0..=query.len()).rev().find_map(|len| {
@@ -158,4 +164,66 @@ fn several_keys_and_counts_see_all_of_a_batch_or_none() {
         assert_eq!(tree.prefix_count(b"pair/", 0).unwrap().count, 4001);
     }
     writer.join().unwrap();
+}
+
+/// A tree in which a writer follows each look: it takes the record at one end to the other.
+#[derive(Clone)]
+struct Turning(Tree);
+
+impl Turning {
+    fn turn(&self) {
+        let ends: [&[u8]; 2] = [b"k/", b"k/z"];
+        let at_end = self.0.contains_key(ends[1]).unwrap();
+        let (from, to) = if at_end { (ends[1], ends[0]) } else { (ends[0], ends[1]) };
+        self.0.rename(from, to, false).unwrap();
+    }
+}
+
+impl Source for Turning {
+    type Pages<'a> = Cache;
+
+    fn tree(&self) -> TreeId {
+        self.0.tree
+    }
+
+    fn snapshot(&self) -> Option<u64> {
+        None
+    }
+
+    fn still(&self) -> Result<View> {
+        let still = self.0.still()?;
+        self.turn();
+        Ok(still)
+    }
+
+    fn look<T>(&self, look: impl FnMut(Reader<'_, Cache>) -> Result<T, Miss>) -> Result<T> {
+        let found = Source::look(&self.0, look)?;
+        self.turn();
+        Ok(found)
+    }
+}
+
+/// With room for a snapshot, and without.
+#[test]
+fn a_count_over_many_frames_is_of_one_state() {
+    const RECORDS: usize = 18_000;
+    for snapshot_bytes in [1 << 30, 0] {
+        let options = Options { cache_bytes: 1 << 30, snapshot_bytes, ..Options::default() };
+        let tree = Tree::open_with_devices(store(), None, options).unwrap();
+        for at in 0..RECORDS {
+            tree.put(alloc::format!("k/{at:06}").as_bytes(), &[0; 900]).unwrap();
+        }
+        assert!(tree.stats().unwrap().frames > MAX_COUNT_FRAMES as u64 + 100);
+        tree.put(b"k/z", b"").unwrap();
+        let tree = Turning(tree);
+        let expires = tree.still().unwrap().get(b"k/000000").is_err();
+        assert_eq!(expires, snapshot_bytes == 0);
+        for _ in 0..2 {
+            let count = prefix_count(&tree, b"k/", 0).unwrap();
+            assert_eq!((count.count, count.exact), (RECORDS as u64 + 1, true));
+            let some = prefix_count(&tree, b"k/", RECORDS).unwrap();
+            assert_eq!((some.count, some.exact), (RECORDS as u64, false));
+            tree.turn();
+        }
+    }
 }

@@ -5,10 +5,10 @@ use alloc::rc::Rc;
 use core::cell::Cell;
 
 use crate::cache::Cache;
-use crate::db::Tree;
 use crate::db::scan_driver::Scan;
 use crate::db::scan_spec::ScanSpec;
 use crate::db::source::Source;
+use crate::db::{Tree, View};
 use crate::error::Result;
 use crate::forest::Reader;
 use crate::ids::TreeId;
@@ -30,6 +30,10 @@ impl Source for Counted {
 
     fn snapshot(&self) -> Option<u64> {
         None
+    }
+
+    fn still(&self) -> Result<View> {
+        self.tree.still()
     }
 
     fn look<T>(&self, look: impl FnMut(Reader<'_, Cache>) -> Result<T, Miss>) -> Result<T> {

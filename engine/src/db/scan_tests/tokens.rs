@@ -3,10 +3,15 @@
 use alloc::vec::Vec;
 
 use super::{Ask, Awkward, Item, Random, grown, items, keys_of, open, store};
-use crate::db::{PageToken, Tree};
-use crate::error::Error;
+use crate::cache::Cache;
+use crate::db::source::Source;
+use crate::db::{PageToken, RangeBuilder, Tree, View};
+use crate::error::{Error, Result};
+use crate::forest::Reader;
+use crate::ids::TreeId;
 use crate::limits::{MAX_KEY_BYTES, MAX_PAGE_TOKEN_BYTES, MIN_CACHE_BYTES};
 use crate::limits::{MAX_SCAN_BYTES, MAX_SCAN_ENTRIES};
+use crate::node::Miss;
 
 /// More bytes than a part of these tests has.
 const BYTES: usize = 1 << 20;
@@ -179,4 +184,59 @@ fn a_token_belongs_to_its_prefix_alone() {
             );
         }
     }
+}
+
+/// A tree in which a writer comes between what a reader finds in memory and what it has to wait
+/// for: it moves the record `first` behind all others.
+#[derive(Clone)]
+struct Overtaken {
+    tree: Tree,
+    first: Vec<u8>,
+}
+
+impl Source for Overtaken {
+    type Pages<'a> = Cache;
+
+    fn tree(&self) -> TreeId {
+        self.tree.tree
+    }
+
+    fn snapshot(&self) -> Option<u64> {
+        None
+    }
+
+    fn still(&self) -> Result<View> {
+        self.tree.still()
+    }
+
+    fn look<T>(&self, mut look: impl FnMut(Reader<'_, Cache>) -> Result<T, Miss>) -> Result<T> {
+        let found = look(self.tree.shared.core.read().forest.reader());
+        if let Ok(found) = found {
+            return Ok(found);
+        }
+        self.tree.rename(&self.first, b"last", true)?;
+        Source::look(&self.tree, look)
+    }
+}
+
+#[test]
+fn what_is_said_to_be_consistent_is_of_one_state() {
+    let blobs = store();
+    let tree = open(&blobs, MIN_CACHE_BYTES);
+    let key = |at: usize| alloc::format!("key/{at:04}").into_bytes();
+    for at in 0..600 {
+        tree.put(&key(at), &[7; 300]).unwrap();
+    }
+    tree.checkpoint().unwrap();
+    drop(tree);
+    let tree = open(&blobs, MIN_CACHE_BYTES);
+    // The start is in memory, and the rest is not.
+    tree.get(&key(0)).unwrap();
+    let overtaken = Overtaken { tree: tree.clone(), first: key(0) };
+    let scan = RangeBuilder::over(overtaken, b"");
+    let page = scan.page_from(None, MAX_SCAN_ENTRIES, MAX_SCAN_BYTES).unwrap();
+    assert_eq!(tree.get(&key(0)), Ok(None), "the writer did come between");
+    let found: Vec<Item> = page.entries.into_iter().map(Item::from).collect();
+    assert_eq!((found.len(), page.next, page.consistent), (600, None, true));
+    assert_eq!(found, items(tree.range()));
 }

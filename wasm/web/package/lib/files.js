@@ -7,6 +7,9 @@ import { openFailure } from './wire.js';
 export const BLOBS_FILE = 'blobs.dat';
 export const LOG_FILE = 'journal.wal';
 
+/** A file that is not there, for a store that is only read: the engine says what that means. */
+export const NOTHING = { getSize: () => 0, read: () => 0, close: () => {} };
+
 // By the name of a DOM exception, or the code of Node's.
 const KINDS = {
   QuotaExceededError: 'space',
@@ -89,16 +92,17 @@ export function noStore(what) {
 const LOCK_PAUSE = 20;
 
 /** The files of a place; waits a while for another to let go of them. */
-async function filesOf(place, { create, lockWait }) {
-  const end = performance.now() + lockWait;
+async function filesOf(place, settings) {
+  const end = performance.now() + settings.lockWait;
   for (;;) {
     try {
-      return await home.openPlace(place, create);
+      return await home.openPlace(place, settings);
     } catch (error) {
       const left = end - performance.now();
       if (error.code !== 'LOCKED' || left <= 0) throw error;
       await new Promise((resolve) => {
-        setTimeout(resolve, Math.min(LOCK_PAUSE, left));
+        // A reader and a writer that saw each other shall not meet again.
+        setTimeout(resolve, Math.min(LOCK_PAUSE * (0.5 + Math.random()), left));
       });
     }
   }
@@ -107,15 +111,15 @@ async function filesOf(place, { create, lockWait }) {
 /** A raw engine over the store at a place; `numbers` are those of its options. */
 export async function openFiles(named, place, settings) {
   glue();
-  const files = await filesOf(place, settings);
+  const [blobs, log] = (await filesOf(place, settings)).map((file) => new EngineFile(file));
   try {
     // The module may have stopped meanwhile.
     glue();
   } catch (error) {
-    for (const file of files) file.close();
+    blobs.close();
+    log.close();
     throw error;
   }
-  const [blobs, log] = files.map((file) => new EngineFile(file));
   const id = crypto.getRandomValues(new Uint8Array(16));
   try {
     return home.glue.Engine.open_files(named, blobs, log, id, settings.flags, ...settings.numbers);

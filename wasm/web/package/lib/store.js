@@ -21,7 +21,7 @@ export function memory(what, options) {
   return new Wire(raw, what);
 }
 
-const FILE_OPTIONS = [...OPTIONS, 'sync', 'create', 'autoCheckpoint', 'logBudget', 'lockWait'];
+const FILE_OPTIONS = [...OPTIONS, 'sync', 'create', 'readOnly', 'autoCheckpoint', 'logBudget', 'lockWait'];
 
 // As long as in other homes.
 const LOCK_WAIT = 5000;
@@ -30,14 +30,18 @@ const LOCK_WAIT = 5000;
 const SYNC = 1;
 const KEEP_LOG = 2;
 const NO_CREATION = 4;
+const READ_ONLY = 8;
 
 /** The wire of a store in files. */
 export async function open(what, place, options) {
-  const { sync, create = true, autoCheckpoint = true, logBudget, lockWait, ...rest } = known(options, FILE_OPTIONS, 'open');
+  const { sync, create = true, readOnly, autoCheckpoint = true, logBudget, lockWait, ...rest } = known(options, FILE_OPTIONS, 'open');
+  const reads = flag(readOnly, 'readOnly');
+  const creates = flag(create, 'create') && !reads;
   const settings = {
-    create: flag(create, 'create'),
+    create: creates,
+    readOnly: reads,
     flags: (flag(sync, 'sync') ? SYNC : 0) | (flag(autoCheckpoint, 'autoCheckpoint') ? 0 : KEEP_LOG)
-      | (flag(create, 'create') ? 0 : NO_CREATION),
+      | (creates ? 0 : NO_CREATION) | (reads ? READ_ONLY : 0),
     lockWait: whole(lockWait, 'lockWait', 0, 0x7fff_ffff, LOCK_WAIT),
     numbers: [whole(logBudget, 'logBudget', 0, Number.MAX_SAFE_INTEGER, undefined), ...bytesOf(rest)],
   };

@@ -142,6 +142,71 @@ function lasting(test, { Tree, Database, HoltError }, { fresh }) {
   });
 }
 
+function reading(test, { Tree, Database, HoltError }, { fresh, bytes: read, put }) {
+  const throwsHolt = holtErrors(HoltError);
+  const FILES = ['blobs.dat', 'journal.wal'];
+  const READS = { readOnly: true, lockWait: 0 };
+
+  test('a store that is opened for reading is read, by several, and no byte of it changes', async () => {
+    const place = await fresh();
+    throwsHolt(await rejected(Tree.open(place, READS)), 'NO_STORE', 'place');
+    throwsHolt(await rejected(Tree.open(place, { ...READS, create: true })), 'NO_STORE', 'place');
+    const writer = await Tree.open(place, SMALL);
+    for (let at = 0; at < 500; at += 1) writer.put(`k${at}`, new Uint8Array(100).fill(at));
+    writer.checkpoint();
+    // In the log only.
+    writer.put('last', 'v');
+    throwsHolt(await rejected(Tree.open(place, READS)), 'LOCKED');
+    writer.free();
+    const before = await Promise.all(FILES.map((name) => read(place, name)));
+    const [one, two] = [await Tree.open(place, READS), await Tree.open(place, { ...READS, sync: true })];
+    throwsHolt(await rejected(Tree.open(place, NOW)), 'LOCKED');
+    for (const tree of [one, two]) {
+      equal([tree.get('last'), tree.get('k7'), tree.stats().records], [bytes('v'), new Uint8Array(100).fill(7), 501]);
+      const snapshot = tree.snapshot('k');
+      equal([snapshot.prefixCount('k').count, tree.verify().clean], [500, true]);
+      snapshot.free();
+      const writes = [
+        () => tree.put('k', 'v'), () => tree.delete('k7'), () => tree.deletePrefix(''), () => tree.putMany([['k', 'v']]),
+        () => tree.rename('k7', 'k'), () => tree.atomic((batch) => batch.put('k', 'v')), () => tree.checkpoint(),
+        () => tree.compact(), () => tree.vacuum(), () => tree.sync(),
+      ];
+      for (const write of writes) throwsHolt(write, 'READ_ONLY', '', String(write));
+    }
+    one.free();
+    throwsHolt(await rejected(Tree.open(place, NOW)), 'LOCKED');
+    two.free();
+    for (const [at, name] of FILES.entries()) equal(await read(place, name), before[at], name);
+    const again = await Tree.open(place, NOW);
+    again.put('k', 'v');
+    again.free();
+  });
+
+  test('a database that is opened for reading has its trees, and creates none', async () => {
+    const place = await fresh();
+    const writer = await Database.open(place, SMALL);
+    const users = writer.createTree('users');
+    users.put('ann', '1');
+    users.free();
+    writer.free();
+    const database = await Database.open(place, { readOnly: true });
+    equal([database.listTrees(), database.openTree('users').get('ann')], [['users'], bytes('1')]);
+    throwsHolt(() => database.createTree('more'), 'READ_ONLY');
+    throwsHolt(() => database.dropTree('users'), 'READ_ONLY');
+    throwsHolt(() => database.atomic((batch) => batch.delete('users', 'ann')), 'READ_ONLY');
+    throwsHolt(await rejected(database.installCheckpoint([...database.exportCheckpoint()])), 'READ_ONLY');
+  });
+
+  test('half a store is damage for a reader too', async () => {
+    const place = await fresh();
+    const tree = await Tree.open(place, SMALL);
+    tree.put('k', 'v');
+    tree.free();
+    await put(place, 'journal.wal', new Uint8Array(0));
+    throwsHolt(await rejected(Tree.open(place, READS)), 'CORRUPT');
+  });
+}
+
 function refused(test, { Tree, HoltError }, { fresh, bytes: read, put }) {
   const throwsHolt = holtErrors(HoltError);
   const FILES = ['blobs.dat', 'journal.wal'];
@@ -180,7 +245,7 @@ function refused(test, { Tree, HoltError }, { fresh, bytes: read, put }) {
     const place = await fresh();
     throwsType(await rejected(Tree.open(place, { durable: true })), 'no option');
     throwsType(await rejected(Tree.open(place, 5)), 'options');
-    for (const name of ['sync', 'create', 'autoCheckpoint']) {
+    for (const name of ['sync', 'create', 'readOnly', 'autoCheckpoint']) {
       throwsType(await rejected(Tree.open(place, { [name]: 1 })), name);
     }
     for (const name of ['logBudget', 'lockWait', 'cacheBytes']) {
@@ -196,5 +261,6 @@ function refused(test, { Tree, HoltError }, { fresh, bytes: read, put }) {
 
 export function files(test, holt, home) {
   lasting(test, holt, home);
+  reading(test, holt, home);
   refused(test, holt, home);
 }

@@ -161,7 +161,7 @@ export async function store(): Promise<void> {
 }
 
 export async function files(place: FileSystemDirectoryHandle): Promise<void> {
-  using tree: Tree = await Tree.open('store', { sync: true, create: false, autoCheckpoint: false, logBudget: 5, lockWait: 0 });
+  using tree: Tree = await Tree.open('store', { sync: true, create: false, readOnly: true, autoCheckpoint: false, logBudget: 5, lockWait: 0 });
   using database: Database = await Database.open(place, { cacheBytes: 5, feedRetention: 5 });
   await Tree.open(new URL('file:///store'));
   tree.sync();
