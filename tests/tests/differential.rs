@@ -21,9 +21,9 @@ use holt_engine::limits::{
 };
 use holt_tests::api::Api;
 use holt_tests::compare::{Dump, explain, run};
-use holt_tests::home::{
-    FileSettings, Home, StoreHome, TreeHome, WebHome, memory_devices, simulated,
-};
+#[cfg(feature = "sandbox")]
+use holt_tests::home::StoreHome;
+use holt_tests::home::{FileSettings, Home, TreeHome, WebHome, memory_devices, simulated};
 use holt_tests::report::Tally;
 use holt_tests::script::Kind;
 use holt_tests::settings::{number, some_paths};
@@ -253,6 +253,7 @@ fn files_with_large_frames() {
     suite.run(Box::new(move || boxed(TreeHome::database(settings))));
 }
 
+#[cfg(feature = "sandbox")]
 #[test]
 fn component_in_the_sandbox() {
     let sandbox = StoreHome::sandbox().expect("wasmtime runs here");
