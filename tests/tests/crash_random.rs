@@ -11,6 +11,7 @@ use holt_tests::report::Tally;
 use holt_tests::script::Op;
 use holt_tests::simdisk::run::{Run, apply, open};
 use holt_tests::simdisk::script::{History, preload, preload_sized, script};
+use holt_tests::simdisk::store::log_switches;
 use holt_tests::simdisk::{Choice, SimDisk};
 
 /// Operations of a script.
@@ -25,6 +26,7 @@ struct Count {
     nested: u64,
     replayed: u64,
     torn_states: u64,
+    log_switches: u64,
 }
 
 impl Count {
@@ -35,6 +37,7 @@ impl Count {
         self.nested += other.nested;
         self.replayed += other.replayed;
         self.torn_states += other.torn_states;
+        self.log_switches += other.log_switches;
     }
 }
 
@@ -113,6 +116,7 @@ fn one_script(seed: u64, choices: u64, bases: &[Base], count: &mut Count) -> Res
     let (base, history) = &bases[base];
     let run = Run::new(base, history, &script, seed % 2 == 1, &mut count.tally)
         .map_err(|(at, error)| format!("operation {at} failed: {error}"))?;
+    count.log_switches += log_switches(&run.disk);
     for event in 0..=run.disk.events() {
         count.crash_points += 1;
         let pieces = run.disk.pieces_at(event);
@@ -138,9 +142,9 @@ fn one_script(seed: u64, choices: u64, bases: &[Base], count: &mut Count) -> Res
             count.recoveries += 1;
             count.replayed += found.replayed;
             if (dice >> 44).is_multiple_of(8) {
-                found.crash_again(&after, dice >> 8).map_err(wrong)?;
-                count.nested += 1;
-                count.recoveries += 1;
+                let nested = found.crash_again(&after, dice >> 8).map_err(wrong)?;
+                count.nested += nested;
+                count.recoveries += nested;
             }
         }
     }
@@ -183,7 +187,7 @@ fn power_cut_at_every_event_of_random_scripts() {
             Err(what) => panic!("{what}"),
         }
     }
-    let Count { tally, crash_points, recoveries, nested, replayed, torn_states } = &total;
+    let Count { tally, crash_points, recoveries, nested, replayed, torn_states, .. } = &total;
     println!(
         "power cuts: {} scripts, {crash_points} crash points, {recoveries} recoveries \
          ({nested} crashed again, {torn_states} with something to lose), {replayed} records \
@@ -194,7 +198,7 @@ fn power_cut_at_every_event_of_random_scripts() {
         tally.manifest_switches,
         started.elapsed().as_secs()
     );
-    println!("scripts: {tally}");
+    println!("scripts: {tally}, log switches {}", total.log_switches);
     if scripts >= 1000 {
         let figures = [
             ("crash points", *crash_points),
@@ -206,6 +210,7 @@ fn power_cut_at_every_event_of_random_scripts() {
             ("manifest switches", tally.manifest_switches),
             ("evictions", tally.evictions),
             ("staged evictions", tally.staged_evictions),
+            ("log switches", total.log_switches),
         ];
         for (name, figure) in figures {
             assert!(figure > 0, "no {name}");
