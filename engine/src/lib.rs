@@ -23,6 +23,10 @@ pub mod keys;
 pub mod limits;
 pub mod log;
 pub mod node;
+#[cfg(feature = "seeded")]
+pub mod seeded;
+#[cfg(not(feature = "seeded"))]
+mod seeded;
 pub mod sync;
 mod trace;
 pub mod txn;

@@ -10,102 +10,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use holt_engine::error::Error;
-use holt_tests::script::Op;
-use holt_tests::simdisk::course::{Base, digest, open};
-use holt_tests::simdisk::letters::{Letter, operations, preload};
+use holt_tests::simdisk::course::Base;
+use holt_tests::simdisk::flips::{Count, flip, stores, zeroed_log};
 use holt_tests::simdisk::store::{BLOBS, LOG};
-use holt_tests::simdisk::{Choice, Damage};
 
 /// A call that takes longer hangs.
 const HANGS: Duration = Duration::from_secs(60);
-
-/// One flip in so many is verified too.
-const VERIFIED: u64 = 16;
-
-#[derive(Default)]
-struct Count {
-    flips: AtomicU64,
-    /// Refused at opening, and when read.
-    refused: AtomicU64,
-    unread: AtomicU64,
-    harmless: AtomicU64,
-    /// The last record of the log was taken for a torn tail.
-    torn: AtomicU64,
-    verified: AtomicU64,
-    /// Flips that no check of the whole store found, though no answer was wrong.
-    unseen: AtomicU64,
-}
-
-fn add(figure: &AtomicU64) {
-    figure.fetch_add(1, Ordering::Relaxed);
-}
-
-fn typed(error: &Error) -> Result<(), String> {
-    match error {
-        Error::Corrupt(_) | Error::NotAStore { .. } | Error::UnsupportedFormat { .. } => Ok(()),
-        // A length that was damaged may lead a read past the end of the file.
-        Error::BlobStoreIo(_) => Ok(()),
-        other => Err(format!("an error that does not tell: {other:?}")),
-    }
-}
-
-/// Flips one bit and asks the store for everything.
-fn flip(base: &Base, file: &str, bit: u64, count: &Count) -> Result<(), String> {
-    let disk = base.disk.crash(Choice::KeepAll);
-    disk.damage(file, &Damage::FlipBit(bit)).expect("the file is there");
-    add(&count.flips);
-    let db = match open(&disk, true) {
-        Ok(db) => db,
-        Err(error) => {
-            add(&count.refused);
-            return typed(&error);
-        }
-    };
-    match digest(&db) {
-        Ok(found) if found == base.state() => add(&count.harmless),
-        Ok(found) if file == LOG && base.states.iter().rev().nth(1) == Some(&found) => {
-            add(&count.torn);
-        }
-        Ok(_) => return Err("another state than the one that was".into()),
-        Err(error) => {
-            add(&count.unread);
-            typed(&error)?;
-            let tree = db.unnamed_tree();
-            for (key, value) in base.records() {
-                match tree.get(key) {
-                    Ok(Some(found)) if found == value => {}
-                    Ok(found) => return Err(format!("a wrong value: {found:?}")),
-                    Err(error) => typed(&error)?,
-                }
-            }
-        }
-    }
-    if bit.wrapping_mul(0x9e37_79b9) >> 8 & (VERIFIED - 1) == 0 {
-        add(&count.verified);
-        match db.verify() {
-            Ok(report) if report.is_clean() => add(&count.unseen),
-            Ok(_) => {}
-            Err(error) => typed(&error)?,
-        }
-    }
-    Ok(())
-}
-
-fn base(ops: &[Op]) -> Base {
-    Base::new(ops).expect("a script without faults")
-}
-
-/// Small stores: blank, with a log only, published and with a log, larger with an extent and a
-/// second tree.
-fn stores() -> Vec<Base> {
-    use Letter::{Batch, Checkpoint, Delete, Overwrite, PutLarge, PutSmall, Tree};
-    let some = operations(&[PutSmall, Overwrite, Batch, Delete]);
-    let published = [some.clone(), vec![Op::Checkpoint], some.clone()].concat();
-    let large = operations(&[PutLarge, Tree, Checkpoint, PutSmall, Batch, Overwrite]);
-    let large = [preload(), large].concat();
-    vec![base(&[]), base(&some), base(&published), base(&large)]
-}
 
 /// Ends the program if no flip ends for a long time.
 fn watch(count: Arc<Count>, over: Arc<AtomicBool>) {
@@ -122,6 +32,13 @@ fn watch(count: Arc<Count>, over: Arc<AtomicBool>) {
             }
         }
     });
+}
+
+#[test]
+fn zeros_in_the_log_are_noticed() {
+    let count = Count::default();
+    zeroed_log(&count).unwrap_or_else(|what| panic!("{what}"));
+    assert!(count.flips.load(Ordering::Relaxed) > 20);
 }
 
 #[test]

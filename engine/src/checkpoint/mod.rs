@@ -15,6 +15,7 @@ use crate::forest::Forest;
 use crate::ids::{BlobId, Lsn, Ticket, is_hidden};
 use crate::limits::{MAX_TRANSFER_BYTES, PAGE_BYTES};
 use crate::log::Log;
+use crate::seeded::{self, Bug};
 
 pub use root::RootRecord;
 
@@ -135,7 +136,10 @@ impl Running {
         }
         if !bytes.is_empty() {
             let mut tickets = Vec::with_capacity(taken.len());
-            forest.cache.blobs().clone().stage(&bytes, &mut tickets)?;
+            match forest.cache.blobs().clone().stage(&bytes, &mut tickets) {
+                Err(_) if seeded::is(Bug::DropWorkOnError) => {}
+                staged => staged?,
+            }
             for (&(frame, page), &ticket) in taken.iter().zip(&tickets) {
                 forest.cache.cut_wrote(frame, page, ticket);
                 if let Some(plan) = self.plan.frames.get_mut(&frame) {
@@ -187,6 +191,15 @@ impl Running {
             dropped: Vec::new(),
         }));
         ops.extend(self.plan.deleted.iter().map(|&blob| BlobOp::Delete { blob }));
+        if seeded::is(Bug::LostDeletion) {
+            ops.retain(|op| !matches!(op, BlobOp::Delete { .. }));
+        }
+        let mut log = log;
+        if seeded::is(Bug::TruncateLogEarly)
+            && let Some(log) = log.as_deref_mut()
+        {
+            log.after_publish(self.cut)?;
+        }
         forest.cache.blobs().clone().publish(&ops, &self.root)?;
         crate::trace::tell!(debug, "checkpoint published", cut = self.cut, pages = self.pages);
         forest.cache.end_plan(&self.plan);

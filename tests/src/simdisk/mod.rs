@@ -8,10 +8,14 @@
 pub mod course;
 mod crash;
 mod event;
+pub mod exhaust;
+pub mod failing;
 mod fault;
 mod file;
+pub mod flips;
 mod image;
 pub mod letters;
+pub mod random;
 pub mod run;
 pub mod script;
 pub mod store;

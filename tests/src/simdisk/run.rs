@@ -6,7 +6,7 @@
 use holt_engine::db::{Options, RangeEntry, Tree, TreeStats};
 use holt_engine::error::{Error, Result};
 use holt_engine::geometry::Geometry;
-use holt_engine::limits::{MIN_CACHE_BYTES, MIN_FRAME_BYTES};
+use holt_engine::limits::{MIN_CACHE_BYTES, MIN_FRAME_BYTES, MIN_LOG_BUDGET};
 
 use super::script::{Digest, History};
 use super::store::{Mode, open_store};
@@ -22,9 +22,11 @@ pub const MARKER: &[u8] = b"marker of a recovered store";
 /// Crashes in recovery, one within the other, at most.
 const DEPTH: u64 = 3;
 
-/// How crash tests open their trees: with the smallest cache.
+/// How crash tests open their trees: with the smallest cache and the
+/// smallest log.
 pub fn options(sync: bool) -> Options {
-    Options { sync, cache_bytes: MIN_CACHE_BYTES, ..Options::default() }
+    let (cache_bytes, log_budget) = (MIN_CACHE_BYTES, MIN_LOG_BUDGET);
+    Options { sync, cache_bytes, log_budget, ..Options::default() }
 }
 
 /// Opens the tree on a disk, with frames of the smallest size if there is none.
