@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use holt_tests::report::figure;
 use holt_tests::simdisk::course::Base;
 use holt_tests::simdisk::flips::{Count, flip, stores, zeroed_log};
 use holt_tests::simdisk::store::{BLOBS, LOG};
@@ -102,6 +103,7 @@ fn every_flipped_bit_is_noticed_or_harmless() {
         of(&count.unseen),
         begun.elapsed().as_secs_f64()
     );
+    figure("bit flips", of(&count.flips));
     for (name, figure) in
         [("refused", &count.refused), ("unread", &count.unread), ("torn", &count.torn)]
     {

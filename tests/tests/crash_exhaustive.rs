@@ -15,6 +15,7 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use holt_tests::report::figure;
 use holt_tests::settings::number;
 use holt_tests::simdisk::exhaust::{Count, Known, bases, one_word};
 use holt_tests::simdisk::letters::{Word, words};
@@ -69,6 +70,10 @@ fn every_short_script_every_event_every_subset() {
         begun.elapsed().as_secs_f64()
     );
     println!("exhaustive: {tally}, log switches {}", total.log_switches);
+    figure("exhaustive crash states", *states);
+    figure("distinct disks recovered", *recoveries);
+    figure("crashes during recovery", *nested);
+    tally.figures(total.log_switches);
     assert!(*states > 0);
     if stride <= 5 {
         let figures = [

@@ -7,6 +7,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
+use holt_tests::report::figure;
 use holt_tests::simdisk::random::{Count, bases, one_script, script_of};
 
 fn number(name: &str, otherwise: u64) -> u64 {
@@ -61,6 +62,9 @@ fn power_cut_at_every_event_of_random_scripts() {
         started.elapsed().as_secs()
     );
     println!("scripts: {tally}, log switches {}", total.log_switches);
+    figure("random crash points", *crash_points);
+    figure("crashes during recovery", *nested);
+    tally.figures(total.log_switches);
     if scripts >= 1000 {
         let figures = [
             ("crash points", *crash_points),

@@ -1,6 +1,7 @@
 //! Devices that fail, at every call of a script: the error is typed, nothing is written after
 //! it, reads go on, and nothing acknowledged is gone once the store is opened again.
 
+use holt_tests::report::figure_of;
 use holt_tests::simdisk::failing::{Count, KINDS, base, every_call, is_typed};
 use holt_tests::simdisk::run::{digest, open};
 use holt_tests::simdisk::script::History;
@@ -21,6 +22,7 @@ fn every_call_of_a_script_fails_once() {
          armed, {hits} hit, {failures} failed a call",
         KINDS.len() * 2
     );
+    figure_of("call sites x faults", hits, sites * KINDS.len() as u64 * 2);
     assert!(failures > 0 && hits == runs);
 }
 

@@ -15,6 +15,7 @@ use holt_engine::limits::{MIN_CACHE_BYTES, MIN_FRAME_BYTES, MIN_LOG_BUDGET};
 use holt_engine::seeded::{Bug, plant};
 use holt_tests::compare::run;
 use holt_tests::home::{Home, simulated};
+use holt_tests::report::figure_of;
 use holt_tests::simdisk::course::Base;
 use holt_tests::simdisk::exhaust::{self, Known, Mode, one_word};
 use holt_tests::simdisk::letters::words;
@@ -197,6 +198,7 @@ fn every_planted_mistake_is_caught() {
         "seeded bugs: {} of {tries} caught, median {median:.2} s, worst {worst:.2} s",
         times.len()
     );
+    figure_of("seeded bugs caught", times.len() as u64, tries);
     assert!(sound.is_none(), "without a mistake: {sound:?}");
     assert!(missed.is_empty(), "missed: {}", missed.join(", "));
 }
