@@ -63,7 +63,12 @@ const SUITES: &[Suite] = &[
         cut: &[("HOLT_CRASH_LOGS", "100")],
         feature: None,
     },
-    Suite { name: "faults", full: &[], cut: &[("HOLT_FAULT_SCRIPTS", "12")], feature: None },
+    Suite {
+        name: "faults",
+        full: &[("HOLT_FAULT_SCRIPTS", "240")],
+        cut: &[("HOLT_FAULT_SCRIPTS", "24")],
+        feature: None,
+    },
     Suite {
         name: "bit_flips",
         full: &[("HOLT_FLIP_STRIDE", "1")],
@@ -85,7 +90,7 @@ const REQUIRED: &[(&str, u64, u64)] = &[
     ("distinct disks recovered", 100_000, 10_000),
     ("random crash points", 250_000, 50_000),
     ("crashes during recovery", 50_000, 10_000),
-    ("call sites x faults", 5_000, 2_000),
+    ("call sites x faults", 30_000, 3_000),
     ("bit flips", 2_000_000, 200_000),
     ("kill rounds", 1_000, 100),
     ("operations acknowledged before kills", 1_000_000, 100_000),

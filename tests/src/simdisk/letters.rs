@@ -106,8 +106,8 @@ pub fn operations(word: &[Letter]) -> Vec<Op> {
         let value = |len: usize| value_of(len, seed).into();
         match letter {
             PutSmall => ops.push(Op::Put { key: bytes("dir/15/new"), value: value(60) }),
-            // Beyond a page: an extent. Two of them make a checkpoint due.
-            PutLarge => ops.push(Op::Put { key: bytes("large"), value: value(14_000) }),
+            // An extent, and enough log to make a checkpoint due.
+            PutLarge => ops.push(Op::Put { key: bytes("large"), value: value(17_000) }),
             Overwrite => ops.push(Op::Put { key: key(24).into(), value: value(300) }),
             Delete => ops.push(Op::Delete { key: key(24).into() }),
             Rename => ops.push(Op::Rename {
@@ -131,7 +131,10 @@ pub fn operations(word: &[Letter]) -> Vec<Op> {
                 });
                 snapshot = !snapshot;
             }
-            CheckpointStep => ops.push(Op::Maintain { budget: 2 }),
+            // Where one is due the first call takes the cut and the second stages a part of it.
+            CheckpointStep => {
+                ops.extend([Op::Maintain { budget: 2 }, Op::Maintain { budget: 2 }]);
+            }
             Checkpoint => ops.push(Op::Checkpoint),
             Compact => ops.push(Op::Compact),
             Tree => {

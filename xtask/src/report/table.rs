@@ -75,7 +75,7 @@ impl Figures {
             return;
         };
         let (reached, of) = match value.split_once(" of ") {
-            Some((reached, of)) => (reached, of.parse().ok()),
+            Some((reached, of)) => (reached, of.parse::<u64>().ok()),
             None => (value, None),
         };
         let Ok(reached) = reached.parse::<u64>() else { return };
@@ -141,8 +141,9 @@ pub fn page(about: &[(&str, String)], rows: &[Row]) -> String {
     for (name, value) in about {
         page += &format!("- {name}: {value}\n");
     }
+    page.push('\n');
     let widest = |of: fn(&Row) -> &str, least: usize| {
-        rows.iter().map(|row| of(row).len()).max().unwrap_or(0).max(least)
+        rows.iter().map(|row| of(row).len()).fold(least, usize::max)
     };
     let (name, required, reached) =
         (widest(|r| &r.name, 6), widest(|r| &r.required, 8), widest(|r| &r.reached, 7));
@@ -151,7 +152,8 @@ pub fn page(about: &[(&str, String)], rows: &[Row]) -> String {
         page += &format!("| {a:name$} | {b:>required$} | {c:>reached$} | {d:>7} | {e:7} |\n");
     };
     line(["figure", "required", "reached", "seconds", "verdict"]);
-    line([&"-".repeat(name), &"-".repeat(required), &"-".repeat(reached), "-------", "-------"]);
+    let rules = [name, required, reached, 7, 7].map(|width| "-".repeat(width));
+    line(rules.each_ref().map(String::as_str));
     for row in rows {
         let verdict = match row.verdict {
             Verdict::Passed => "passed",
@@ -161,7 +163,7 @@ pub fn page(about: &[(&str, String)], rows: &[Row]) -> String {
         let seconds = format!("{:.0}", row.seconds);
         line([&row.name, &row.required, &row.reached, &seconds, verdict]);
     }
-    page.replacen("\n| figure", "\n\n| figure", 1)
+    page
 }
 
 #[cfg(test)]
