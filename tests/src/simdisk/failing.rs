@@ -177,7 +177,7 @@ pub fn every_call(
     (base, history): &(SimDisk, History),
     count: &mut Count,
 ) -> Result<(), String> {
-    let sync = seed / 3 % 2 == 0;
+    let sync = (seed / 3).is_multiple_of(2);
     let script = script(seed + 1_000_000, 10);
     let dry = base.crash(Choice::KeepAll);
     let outcome = run(&dry, history, &script, sync, FaultKind::Eio)?;
