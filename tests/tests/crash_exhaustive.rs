@@ -12,6 +12,7 @@
 //! `HOLT_EXHAUSTIVE_CHOICES` (bound of subsets; default 64); `HOLT_QUICK` makes the
 //! stride 25.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -35,15 +36,16 @@ fn every_short_script_every_event_every_subset() {
     let failed = AtomicBool::new(false);
     let work = || {
         let mut count = Count::default();
+        let mut known: Vec<Known> = modes.iter().map(|_| Known::new()).collect();
         loop {
             let at = next.fetch_add(stride, Ordering::Relaxed);
             if at >= groups.len() * modes.len() || failed.load(Ordering::Relaxed) {
-                return Ok(count);
+                return Ok((count, known));
             }
             let mode = &modes[at / groups.len()];
-            let mut known = Known::new();
+            let known = &mut known[at / groups.len()];
             for word in groups[at % groups.len()] {
-                if let Err(what) = one_word(mode, word, &mut known, &mut count) {
+                if let Err(what) = one_word(mode, word, known, &mut count) {
                     failed.store(true, Ordering::Relaxed);
                     return Err(format!("{word:?} (sync {}): {what}", mode.sync));
                 }
@@ -51,19 +53,26 @@ fn every_short_script_every_event_every_subset() {
         }
     };
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    let outcomes: Vec<Result<Count, String>> = std::thread::scope(|scope| {
+    let outcomes: Vec<Result<(Count, Vec<Known>), String>> = std::thread::scope(|scope| {
         let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         handles.into_iter().map(|handle| handle.join().expect("a worker panicked")).collect()
     });
     let mut total = Count::default();
+    let mut disks: Vec<HashSet<u128>> = modes.iter().map(|_| HashSet::new()).collect();
     for outcome in outcomes {
-        total.merge(&outcome.unwrap_or_else(|what| panic!("{what}")));
+        let (count, known) = outcome.unwrap_or_else(|what| panic!("{what}"));
+        total.merge(&count);
+        for (all, known) in disks.iter_mut().zip(known) {
+            all.extend(known.into_keys());
+        }
     }
+    // Workers may meet the same disk.
+    let distinct: u64 = disks.iter().map(|all| all.len() as u64).sum();
     let Count { tally, states, points, complete, by_write, recoveries, deep, nested, .. } = &total;
     println!(
         "exhaustive: {} of {} scripts, {points} crash points ({complete} with every subset, \
-         {by_write} with every subset of whole writes), {states} crash states, {recoveries} \
-         distinct disks recovered ({deep} verified), {nested} crashes during recovery, lost 0, \
+         {by_write} with every subset of whole writes), {states} crash states, {distinct} \
+         distinct disks in {recoveries} recoveries ({deep} verified), {nested} crashes during recovery, lost 0, \
          {:.0} s",
         tally.scripts,
         words.len() * modes.len(),
@@ -71,7 +80,7 @@ fn every_short_script_every_event_every_subset() {
     );
     println!("exhaustive: {tally}, log switches {}", total.log_switches);
     figure("exhaustive crash states", *states);
-    figure("distinct disks recovered", *recoveries);
+    figure("distinct disks recovered", distinct);
     figure("crashes during recovery", *nested);
     tally.figures(total.log_switches);
     assert!(*states > 0);
