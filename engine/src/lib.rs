@@ -25,6 +25,10 @@ pub mod log;
 pub mod node;
 #[cfg(test)]
 mod random;
+#[cfg(feature = "seeded")]
+pub mod seeded;
+#[cfg(not(feature = "seeded"))]
+mod seeded;
 pub mod sync;
 mod trace;
 pub mod txn;

@@ -10,6 +10,16 @@ use holt_engine::db::TreeStats;
 use crate::model::Outcome;
 use crate::script::{Kind, Op};
 
+/// Prints a figure for `cargo xtask report`, which sums figures of one name over the suites.
+pub fn figure(name: &str, reached: u64) {
+    println!("figure: {name}: {reached}");
+}
+
+/// The same for a figure that must reach `all`.
+pub fn figure_of(name: &str, reached: u64, all: u64) {
+    println!("figure: {name}: {reached} of {all}");
+}
+
 /// How often something was asked for, and how often it was refused or found nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Calls {
@@ -120,6 +130,15 @@ impl Tally {
         self.manifest_switches += other.manifest_switches;
         self.compactions += other.compactions;
         self.levels = self.levels.max(other.levels);
+    }
+
+    /// Prints what scripts made happen as figures of the report.
+    pub fn figures(&self, log_switches: u64) {
+        figure("spills", self.spills);
+        figure("merges", self.merges);
+        figure("evictions", self.evictions);
+        figure("manifest switches", self.manifest_switches);
+        figure("log switches", log_switches);
     }
 
     fn counts(&self) -> [(&'static str, u64); 11] {

@@ -21,8 +21,10 @@ use holt_engine::limits::{
 };
 use holt_tests::api::Api;
 use holt_tests::compare::{Dump, explain, run};
+#[cfg(feature = "sandbox")]
+use holt_tests::home::StoreHome;
 use holt_tests::home::{
-    FileSettings, Home, NAMED_TREES, StoreHome, TreeHome, WebHome, memory_devices, simulated,
+    FileSettings, Home, NAMED_TREES, TreeHome, WebHome, memory_devices, simulated,
 };
 use holt_tests::report::Tally;
 use holt_tests::script::Kind;
@@ -244,6 +246,7 @@ fn files_with_large_frames() {
     suite.run(Box::new(move || boxed(TreeHome::database(settings))));
 }
 
+#[cfg(feature = "sandbox")]
 #[test]
 fn component_in_the_sandbox() {
     let sandbox = StoreHome::sandbox().expect("wasmtime runs here");

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use holt_engine::db::{RangeEntry, Tree};
 use holt_tests::home::{FileSettings, open_files};
 use holt_tests::lanes::{Lane, MESSAGE_BYTES, Message, Phase, Style, prefix_of};
+use holt_tests::report::figure;
 use holt_tests::workload::{Rand, rand_of};
 use rand::Rng;
 
@@ -110,6 +111,8 @@ fn nothing_acknowledged_is_lost_when_the_writer_is_killed() {
         "killed in checkpoint {checkpoint}, compact {compact}, spill {spill}, plain writing \
          {writing}; while opening {opening} more"
     );
+    figure("kill rounds", rounds);
+    figure("operations acknowledged before kills", acknowledged);
     assert!(least >= ACKNOWLEDGED);
     assert!((checkpoint + compact + spill) * REQUIRED >= rounds, "too few kills in a phase");
     assert!(rounds <= QUICK_ROUNDS || totals.phases.iter().all(|hits| *hits > 0));

@@ -1,7 +1,8 @@
 //! The project's own tasks: `cargo xtask test` runs every suite, `cargo xtask web` those of the
 //! JavaScript package alone, `cargo xtask demo` shows the main job on real input, `cargo xtask
 //! examples` runs the examples, `cargo xtask api` keeps the list of what holt offers, `cargo xtask
-//! mutants` asks whether the tests notice changed code.
+//! mutants` asks whether the tests notice changed code, `cargo xtask report` prints the figures of
+//! the reliability suites.
 //!
 //! Owns: the command line. Never does: print anything from the suites itself.
 
@@ -9,6 +10,7 @@ mod api;
 mod demo;
 mod examples;
 mod mutants;
+mod report;
 mod run;
 mod summary;
 mod test;
@@ -25,6 +27,7 @@ usage: cargo xtask test [--no-browser] [--no-web] [--quick]
        cargo xtask examples
        cargo xtask api [--check] [--allow-missing]
        cargo xtask mutants [--seed N] [--sample N] [--again]
+       cargo xtask report [--cut] [--seed N] [--only SUITE]
 
 test      every check: format, clippy, the build without std, all suites, Node and Chromium
             --no-browser  leave Chromium out
@@ -42,6 +45,8 @@ api       writes docs/API-COVERAGE.md from docs/api.toml, and names rows without
             --allow-missing  with --check: let rows without a test pass
 mutants   changes the code of the public handles in places drawn by a seed, one at a time, and
           fails if more than 3 in 100 changes go unnoticed by the tests; see its --help
+report    runs the crash, fault, damage and kill suites at their full size, plants mistakes that
+          they must find, and prints one table; fails if a figure is missed; see its --help
 ";
 
 fn main() -> ExitCode {
@@ -53,6 +58,15 @@ fn main() -> ExitCode {
             Ok(options) => ended(&command, mutants::run(&options)),
             Err(why) => {
                 eprint!("{why}\n{}", mutants::HELP);
+                ExitCode::from(2)
+            }
+        };
+    }
+    if command == "report" {
+        return match report::Options::parse(&flags) {
+            Ok(options) => ended(&command, report::run(&options)),
+            Err(why) => {
+                eprint!("{why}\n{}", report::HELP);
                 ExitCode::from(2)
             }
         };

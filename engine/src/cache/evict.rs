@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::Cache;
 use crate::error::Result;
 use crate::limits::{MAX_TRANSFER_BYTES, PAGE_BYTES};
+use crate::seeded::{self, Bug};
 
 /// Dirty pages written out together: one transfer.
 const STAGE_PAGES: usize = MAX_TRANSFER_BYTES / PAGE_BYTES / 2;
@@ -70,7 +71,9 @@ impl Cache {
                 self.ring.swap_remove(self.hand);
                 continue;
             };
-            let unwritten = control.dirty.has(page) && !control.staged.contains_key(&page);
+            let unwritten = control.dirty.has(page)
+                && !control.staged.contains_key(&page)
+                && !seeded::is(Bug::EvictDirty);
             if !control.resident.has(page) {
                 self.ring.swap_remove(self.hand);
             } else if control.take_use(page) || (read_only && unwritten) {

@@ -10,6 +10,7 @@ use crate::frame::{FrameMeta, PageSet};
 use crate::ids::{BlobId, Ticket, TreeId};
 use crate::limits::{MAX_ANCHORS, PAGE_BYTES};
 use crate::node::{Miss, Page};
+use crate::seeded::{self, Bug};
 
 /// Whether something was used since the clock's hand last passed.
 #[derive(Debug, Default)]
@@ -196,7 +197,7 @@ impl Cache {
         if self.control(frame)?.pending.has(page) {
             self.keep_pre_image(frame, page)?;
         }
-        if self.keeps_frame(frame) {
+        if self.keeps_frame(frame) && !seeded::is(Bug::SnapshotIgnoresChange) {
             self.keep_past(frame, page);
         }
         let lsn = self.lsn;
@@ -210,7 +211,7 @@ impl Cache {
         };
         let clean = !control.dirty.has(page);
         control.dirty.add(page);
-        self.released.extend(staged.filter(|_| !owned));
+        self.released.extend(staged.filter(|_| !owned || seeded::is(Bug::ReuseWithReaders)));
         self.dirty_pages += u64::from(clean);
         Ok(())
     }

@@ -20,6 +20,7 @@ use crate::forest::Forest;
 use crate::ids::{JOURNAL_TREE, Lsn, STANDALONE_TREE, TreeId};
 use crate::limits::{LSN_STRIDE, MAX_LSN, MIN_CACHE_BYTES, MIN_LOG_BUDGET};
 use crate::log::{Durable, Log, OpRef, Recovery};
+use crate::seeded::{self, Bug};
 
 /// An explicit checkpoint leaves at most this fraction of the file free: one part in so many.
 const SETTLED_FRACTION: u64 = 32;
@@ -193,6 +194,9 @@ impl Core {
     /// No more writes from here on. Reads go on: what is dirty stays in memory, as the store
     /// takes nothing any more.
     pub fn give_up(&mut self, cause: String) {
+        if seeded::is(Bug::ReleaseOnRollback) {
+            return;
+        }
         self.poison.get_or_insert(cause);
         self.forest.cache.set_read_only(true);
     }
@@ -369,6 +373,12 @@ impl Core {
         if running.is_waiting() {
             let why = "a part of the checkpoint is under way elsewhere";
             return Err(Error::InvalidArgument { what: "time for this call", why });
+        }
+        if seeded::is(Bug::TruncateLogEarly)
+            && let Some(log) = &mut self.log
+            && let Some((device, cut)) = log.after_publish(running.cut())?
+        {
+            device.truncate(cut)?;
         }
         running.publish(&mut self.forest)?;
         match self.end_checkpoint()? {

@@ -9,6 +9,7 @@ use alloc::string::String;
 
 use super::io::PositionedIo;
 use crate::error::{Error, IoError, IoErrorKind};
+use crate::seeded::{self, Bug};
 use crate::sync::Mutex;
 
 /// A [`PositionedIo`] that refuses every change after one has failed. Reads go on.
@@ -61,6 +62,9 @@ impl<Io: PositionedIo> Poison<Io> {
         change: impl FnOnce(&Io) -> Result<(), IoError>,
     ) -> Result<(), IoError> {
         self.check(call)?;
+        if seeded::is(Bug::ReleaseOnRollback) || seeded::is(Bug::DropWorkOnError) {
+            return change(&self.io);
+        }
         change(&self.io)
             .inspect_err(|error| self.poison(format!("{}: {}", error.call, error.detail)))
     }
@@ -88,6 +92,9 @@ impl<Io: PositionedIo> PositionedIo for Poison<Io> {
     }
 
     fn sync(&self) -> Result<(), IoError> {
+        if seeded::is(Bug::RetrySync) {
+            return self.io.sync().or_else(|_| self.io.sync());
+        }
         self.guard("sync", |io| io.sync())
     }
 

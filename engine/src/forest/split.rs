@@ -15,6 +15,7 @@ use crate::ids::TreeId;
 use crate::limits::{MAX_FRAMES, MAX_LEVELS};
 use crate::node::build::page_holds;
 use crate::node::{LongKey, Miss, Owned, Page, PageBuilder, PageKind, Query, Record, search};
+use crate::seeded::{self, Bug};
 
 /// Insertions in a row at the end of a page that make a load ascending.
 const ASCENDING_RUN: usize = 8;
@@ -142,7 +143,7 @@ impl Forest {
         let broken = Miss::Broken { frame: page.frame(), why: "a page has no middle" };
         let (at, len) = best.ok_or(broken)?;
         let mut key = self.full_key(page, at, prefix)?;
-        key.truncate(len);
+        key.truncate(len.saturating_sub(usize::from(seeded::is(Bug::WrongSeparator))));
         Ok((at, key))
     }
 

@@ -12,6 +12,7 @@ use crate::codec::bytes::{Reader, Write};
 use crate::codec::checksum::crc32;
 use crate::ids::{Lsn, RecordVersion, StoreId};
 use crate::limits::{MAX_LSN, MAX_RECORD_BYTES};
+use crate::seeded::{self, Bug};
 
 /// Bytes of a record before its body.
 pub const HEADER_BYTES: usize = 25;
@@ -189,7 +190,8 @@ pub(super) fn check(bytes: &[u8], at: Lsn, seed: u32) -> Result<(Peek, &[u8]), B
     let peek = peek(bytes)?;
     let record = bytes.get(..peek.len).ok_or(Bad::Short)?;
     let rest = record.get(8..).ok_or(Bad::Short)?;
-    if checksum(seed, peek.len as u32, rest) != peek.crc {
+    let is_right = checksum(seed, peek.len as u32, rest) == peek.crc;
+    if !is_right && !seeded::is(Bug::SkipRecordChecksum) {
         return Err(Bad::Checksum);
     }
     if peek.lsn != at {

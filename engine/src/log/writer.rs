@@ -16,6 +16,7 @@ use crate::device::LogDevice;
 use crate::error::{Error, Result};
 use crate::ids::{Lsn, RecordVersion, StoreId};
 use crate::limits::{LSN_STRIDE, MAX_LSN, MAX_RECORD_BYTES, MAX_TRANSFER_BYTES};
+use crate::seeded::{self, Bug};
 
 /// What a log did since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,9 +101,12 @@ impl Log {
         let device = Arc::clone(&self.device);
         // The device may count bytes after the last record that were never written.
         let held = device.bounds()?.end.next_multiple_of(RECORD_ALIGN as u64);
-        let base = self.ceiling.max(held);
+        let goes_on = seeded::is(Bug::AppendAfterTornTail) && held > self.end;
+        let base = if goes_on { held } else { self.ceiling.max(held) };
         let ceiling = self.ceiling_above(base)?;
-        self.guard(device.reset(base))?;
+        if !goes_on {
+            self.guard(device.reset(base))?;
+        }
         // The synced mark stays the old one: it must be true even if the reset is undone.
         let synced = self.synced();
         (self.start, self.end) = (base, base);

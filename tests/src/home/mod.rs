@@ -4,6 +4,7 @@
 //! a home that cannot be set up says why; it is never left out in silence.
 
 mod calls;
+#[cfg(feature = "sandbox")]
 mod component;
 mod devices;
 mod files;
@@ -19,6 +20,7 @@ use crate::model::Outcome;
 use crate::script::{Kind, Op};
 
 pub use calls::{is_answer, run_on_tree};
+#[cfg(feature = "sandbox")]
 pub use component::StoreHome;
 pub use devices::{memory_devices, simulated};
 pub use files::{FileSettings, open_database, open_files};

@@ -22,12 +22,19 @@ pub enum Choice {
     Reorder(u64),
     /// Drawn from a seed: by sector, by call, by file, a torn prefix, a reordered suffix.
     Seeded(u64),
+    /// The pieces whose bit is set, of at most 64.
+    Pieces(u64),
+    /// The changes whose bit is set, each as a whole, of at most 64.
+    Changes(u64),
 }
 
 impl Choice {
-    /// The same choice for the files that follow one with this many pieces.
-    pub(super) const fn after(self, pieces: usize) -> Self {
+    /// The same choice for the files that follow one with this much undecided.
+    pub(super) const fn after(self, undecided: Undecided) -> Self {
+        let Undecided { pieces, changes } = undecided;
         match self {
+            Self::Pieces(mask) => Self::Pieces(shift(mask, pieces)),
+            Self::Changes(mask) => Self::Changes(shift(mask, changes)),
             // Past the last piece it chooses nothing.
             Self::LoseOne(piece) => Self::LoseOne(piece.wrapping_sub(pieces)),
             Self::KeepOne(piece) => Self::KeepOne(piece.wrapping_sub(pieces)),
@@ -35,6 +42,28 @@ impl Choice {
             Self::Reorder(seed) => Self::Reorder(mix(seed)),
             other => other,
         }
+    }
+}
+
+/// The bits of a mask that follow the first `gone`.
+const fn shift(mask: u64, gone: usize) -> u64 {
+    if gone < 64 { mask >> gone } else { 0 }
+}
+
+/// What a crash decides about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Undecided {
+    /// Sectors, lengths and directory entries.
+    pub pieces: usize,
+    /// Calls they belong to.
+    pub changes: usize,
+}
+
+impl std::ops::Add for Undecided {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { pieces: self.pieces + other.pieces, changes: self.changes + other.changes }
     }
 }
 
@@ -61,6 +90,10 @@ enum Draw {
     Before(usize),
     /// Everything from this piece on.
     From(usize),
+    /// The pieces of this mask.
+    Pieces(u64),
+    /// The events of this mask.
+    Changes(u64),
 }
 
 impl Draw {
@@ -71,6 +104,8 @@ impl Draw {
             Choice::LoseAll => (Self::None, 0),
             Choice::LoseOne(piece) => (Self::AllBut(piece), 0),
             Choice::KeepOne(piece) => (Self::Only(piece), 0),
+            Choice::Pieces(mask) => (Self::Pieces(mask), 0),
+            Choice::Changes(mask) => (Self::Changes(mask), 0),
             Choice::Reorder(seed) => (Self::From(draw(seed, pieces)), seed),
             Choice::Seeded(seed) => {
                 let kind = match mix(seed) % 10 {
@@ -99,6 +134,8 @@ impl Draw {
             Self::Event(of) => chance(event, of),
             Self::Before(end) => piece < end,
             Self::From(start) => piece >= start,
+            Self::Pieces(mask) => shift(mask, piece) & 1 == 1,
+            Self::Changes(mask) => shift(mask, event) & 1 == 1,
         }
     }
 }
@@ -112,9 +149,11 @@ fn pending(inner: &Inner, file: usize, event: usize) -> (&Mark, Vec<&Event>) {
     (mark, since.iter().filter(|event| event.file == file).collect())
 }
 
-/// Pieces of `file` that a crash at `event` decides about.
-pub(super) fn pieces(inner: &Inner, file: usize, event: usize) -> usize {
-    pending(inner, file, event).1.iter().map(|event| event.change.pieces()).sum()
+/// What a crash at `event` decides about in `file`.
+pub(super) fn undecided(inner: &Inner, file: usize, event: usize) -> Undecided {
+    let (_, events) = pending(inner, file, event);
+    let pieces = events.iter().map(|event| event.change.pieces()).sum();
+    Undecided { pieces, changes: events.len() }
 }
 
 /// What is left of `file` after a crash at `event`. The event number of the mark means nothing.

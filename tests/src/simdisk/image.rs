@@ -71,6 +71,31 @@ impl Image {
         self.len = self.len.max(len);
     }
 
+    /// Continues `hash` by the length and by each page that is not the same memory as the page of
+    /// `base` at its place.
+    pub fn fingerprint(&self, base: Option<&Self>, hash: (u64, u64)) -> (u64, u64) {
+        let theirs = base.map_or(&[][..], |base| base.pages.as_slice());
+        let mut hash = mix(hash, [self.len, 0]);
+        for at in 0..self.pages.len().max(theirs.len()) {
+            let of = |pages: &[Option<Page>]| pages.get(at).cloned().flatten();
+            match (of(&self.pages), of(theirs)) {
+                (None, None) => {}
+                (Some(own), Some(other)) if Arc::ptr_eq(&own, &other) => {}
+                (None, Some(_)) => hash = mix(hash, [at as u64, 1]),
+                (Some(own), _) => {
+                    hash = mix(hash, [at as u64, 2]);
+                    for pair in own.chunks_exact(16) {
+                        let word = |at: usize| {
+                            pair[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
+                        };
+                        hash = mix(hash, [word(0), word(8)]);
+                    }
+                }
+            }
+        }
+        hash
+    }
+
     /// Zeroes a range within the file and frees whole pages of it.
     pub fn zero(&mut self, offset: u64, len: u64) {
         let len = len.min(self.len.saturating_sub(offset));
@@ -104,6 +129,13 @@ impl Image {
             Arc::make_mut(last)[within..].fill(0);
         }
     }
+}
+
+/// Continues two hashes by two words.
+pub(super) const fn mix(hash: (u64, u64), words: [u64; 2]) -> (u64, u64) {
+    let one = (hash.0 ^ words[0]).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29);
+    let two = (hash.1.rotate_left(31) ^ words[1]).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    (one ^ words[1].rotate_left(17), two.wrapping_add(one))
 }
 
 /// Splits a range of a file at page ends: page, offset within it, range of the caller's bytes.

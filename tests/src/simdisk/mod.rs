@@ -5,11 +5,17 @@
 //! after power loss at any event can be had at any time without running the workload again; what
 //! was synced is never lost; one sector of 512 bytes is never torn.
 
+pub mod course;
 mod crash;
 mod event;
+pub mod exhaust;
+pub mod failing;
 mod fault;
 mod file;
+pub mod flips;
 mod image;
+pub mod letters;
+pub mod random;
 pub mod run;
 pub mod script;
 pub mod store;
@@ -21,7 +27,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use holt_engine::error::{IoError, IoErrorKind};
 
-pub use crash::Choice;
+pub use crash::{Choice, Undecided};
 pub use event::{Call, EventInfo};
 pub use fault::{Damage, Fault, FaultKind};
 pub use file::SimFile;
@@ -193,8 +199,27 @@ impl SimDisk {
 
     /// Sectors and length changes that a crash at `event` decides about.
     pub fn pieces_at(&self, event: usize) -> usize {
+        self.undecided_at(event).pieces
+    }
+
+    /// What a crash at `event` decides about.
+    pub fn undecided_at(&self, event: usize) -> Undecided {
         let inner = self.lock();
-        (0..inner.files.len()).map(|file| crash::pieces(&inner, file, event)).sum()
+        let one = |file| crash::undecided(&inner, file, event);
+        (0..inner.files.len()).map(one).fold(Undecided::default(), |sum, one| sum + one)
+    }
+
+    /// A number for what all files hold now: equal disks with the same `base` have equal numbers
+    /// if the pages that they share with it are the same. Bytes shared with `base` cost nothing.
+    pub fn fingerprint(&self, base: &Self) -> u128 {
+        let base: Vec<Image> = base.lock().files.iter().map(|file| file.live.clone()).collect();
+        let inner = self.lock();
+        let mut hash = (0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344);
+        for (number, file) in inner.files.iter().enumerate() {
+            hash = image::mix(hash, [number as u64, u64::from(file.exists)]);
+            hash = file.live.fingerprint(base.get(number), hash);
+        }
+        u128::from(hash.0) << 64 | u128::from(hash.1)
     }
 
     /// The disk after loss of power now.
@@ -210,7 +235,7 @@ impl SimDisk {
         let mut choice = choice;
         for file in 0..inner.files.len() {
             let mark = Mark { event: 0, ..crash::state(&inner, file, event, choice) };
-            choice = choice.after(crash::pieces(&inner, file, event));
+            choice = choice.after(crash::undecided(&inner, file, event));
             let (live, exists) = (mark.image.clone(), mark.exists);
             let name = inner.files[file].name.clone();
             after.files.push(FileState { name, live, exists, marks: vec![mark], diverged: false });

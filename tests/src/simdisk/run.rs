@@ -6,7 +6,7 @@
 use holt_engine::db::{Options, RangeEntry, Tree, TreeStats};
 use holt_engine::error::{Error, Result};
 use holt_engine::geometry::Geometry;
-use holt_engine::limits::{MIN_CACHE_BYTES, MIN_FRAME_BYTES};
+use holt_engine::limits::{MIN_CACHE_BYTES, MIN_FRAME_BYTES, MIN_LOG_BUDGET};
 
 use super::script::{Digest, History};
 use super::store::{Mode, open_store};
@@ -19,9 +19,14 @@ use crate::script::{Op, Script};
 /// The key written after a recovery to prove that the store goes on.
 pub const MARKER: &[u8] = b"marker of a recovered store";
 
-/// How crash tests open their trees: with the smallest cache.
+/// Crashes in recovery, one within the other, at most.
+const DEPTH: u64 = 3;
+
+/// How crash tests open their trees: with the smallest cache and the
+/// smallest log.
 pub fn options(sync: bool) -> Options {
-    Options { sync, cache_bytes: MIN_CACHE_BYTES, ..Options::default() }
+    let (cache_bytes, log_budget) = (MIN_CACHE_BYTES, MIN_LOG_BUDGET);
+    Options { sync, cache_bytes, log_budget, ..Options::default() }
 }
 
 /// Opens the tree on a disk, with frames of the smallest size if there is none.
@@ -180,11 +185,12 @@ pub struct Found {
 
 impl Found {
     /// Writes and syncs a marker, then crashes the recovery at `pick` of its events and checks
-    /// that the same state (or that with the marker) is there again.
+    /// that the same state (or that with the marker) is there again; the opening that finds it is
+    /// crashed too, up to three deep. Returns how many recoveries were crashed.
     ///
     /// # Errors
     /// What is wrong, in words.
-    pub fn crash_again(self, disk: &SimDisk, pick: u64) -> Result<(), String> {
+    pub fn crash_again(self, disk: &SimDisk, pick: u64) -> Result<u64, String> {
         let text = |error: Error| format!("writing after recovery failed: {error}");
         let Self { tree, digest: before, position, .. } = self;
         tree.put(MARKER, b"x").map_err(text)?;
@@ -202,13 +208,28 @@ impl Found {
         let mut marked = before;
         marked.toggle(MARKER, b"x");
         let event = (pick / 3 % (disk.events() as u64 + 1)) as usize;
-        let after = disk.crash_at(event, Choice::Seeded(pick));
-        let tree = open(&after, true).map_err(|error| format!("opening again failed: {error}"))?;
-        let again = digest(&tree).map_err(|error| format!("reading again failed: {error}"))?;
-        let ok = again == marked || (again == before && event < synced);
-        match ok {
-            true => clean(&tree),
-            false => Err(format!("crashed in recovery at {event} of {synced}: another state")),
+        let mut after = disk.crash_at(event, Choice::Seeded(pick));
+        let depth = 1 + pick / 5 % DEPTH;
+        let mut expected = None;
+        for deep in 1..=depth {
+            let wrong = |what: &str, why: String| format!("{what}, {deep} crashes deep: {why}");
+            let tree = open(&after, true).map_err(|e| wrong("opening failed", e.to_string()))?;
+            let again = digest(&tree).map_err(|e| wrong("reading failed", e.to_string()))?;
+            let ok = match expected {
+                None => again == marked || (again == before && event < synced),
+                Some(known) => again == known,
+            };
+            if !ok {
+                return Err(wrong("another state", format!("crashed at {event} of {synced}")));
+            }
+            expected = Some(again);
+            if deep == depth {
+                clean(&tree)?;
+            }
+            drop(tree);
+            let next = (pick / 7 % (after.events() as u64 + 1)) as usize;
+            after = after.crash_at(next, Choice::Seeded(pick ^ deep));
         }
+        Ok(depth)
     }
 }

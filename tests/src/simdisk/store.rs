@@ -9,13 +9,19 @@ use holt_engine::error::{Error, IoError, IoErrorKind, Result};
 use holt_engine::geometry::Geometry;
 use holt_engine::ids::StoreId;
 
-use super::{SimDisk, SimFile};
+use super::{Call, SimDisk, SimFile};
 
 /// The file of frames and extents.
 pub const BLOBS: &str = "blobs.dat";
 
 /// The file of the log.
 pub const LOG: &str = "journal.wal";
+
+/// Cuts of the log's file: one each time that a new part of the log began.
+pub fn log_switches(disk: &SimDisk) -> u64 {
+    let events = (0..disk.events()).filter_map(|at| disk.event(at));
+    events.filter(|event| event.file == LOG && event.call == Call::SetLen).count() as u64
+}
 
 /// How a store is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -21,6 +21,7 @@ use crate::error::{Corruption, CorruptionClass, Error, Result};
 use crate::geometry::Geometry;
 use crate::ids::StoreId;
 use crate::limits::{MANIFEST_CHUNK_BYTES, MAX_STORE_PAGES, PAGE_BYTES};
+use crate::seeded::{self, Bug};
 use crate::sync::{Mutex, RwLock};
 
 /// What a store is opened for.
@@ -65,7 +66,9 @@ impl<Io: PositionedIo> PackedStore<Io> {
         let mut slots = block.encode();
         slots.extend_from_within(..);
         io.write_at(0, &slots)?;
-        io.sync()?;
+        if !seeded::is(Bug::SkipCreationSync) {
+            io.sync()?;
+        }
         let replayed = replay(&io, &block, None)?;
         let space = Space::new(FIRST_PAGE);
         Ok(Self::assemble(io, Access::ReadWrite, block, replayed, space))

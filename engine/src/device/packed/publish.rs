@@ -24,6 +24,7 @@ use crate::error::{Error, IoError, IoErrorKind, Result};
 use crate::limits::{
     MANIFEST_GROWTH, MAX_TRANSFER_BYTES, MIN_MANIFEST_PAGES, PAGE_BYTES, PUNCH_RUN_PAGES,
 };
+use crate::seeded::{self, Bug};
 
 /// A publish worked out, before anything is written.
 #[derive(Default)]
@@ -134,6 +135,12 @@ impl<Io: PositionedIo> PackedStore<Io> {
         };
         if let Err(error) = self.make_durable(manifest, ops, &plan, root) {
             self.staging.lock().hold(&plan.taken, false);
+            if seeded::is(Bug::ReleaseOnRollback) {
+                for place in plan.freed {
+                    self.staging.lock().space.give(Run { first: place, pages: 1 });
+                }
+                return Err(error);
+            }
             // The device is poisoned by its own failures; a failure of ours stops it too, since
             // bytes of this publish may be on the medium.
             self.io.poison(alloc::format!("publish: {error}"));
@@ -164,7 +171,7 @@ impl<Io: PositionedIo> PackedStore<Io> {
         plan: &Plan,
         root: &[u8],
     ) -> Result<()> {
-        if self.unsynced.swap(false, Ordering::AcqRel) {
+        if self.unsynced.swap(false, Ordering::AcqRel) && !seeded::is(Bug::PublishBeforeSync) {
             self.sync()?;
         }
         let commit = manifest.commit.checked_add(1).ok_or_else(full)?;
@@ -221,7 +228,8 @@ impl<Io: PositionedIo> PackedStore<Io> {
         }
         let chain = unit.finish(root, plan.totals())?;
         self.sync()?;
-        let spare = old.region;
+        let in_place = seeded::is(Bug::RewriteInPlace) && old.region == region;
+        let spare = if in_place { old.spare } else { old.region };
         let block = Superblock { sequence, region, spare, commit, snapshot_bytes: written, ..old };
         let page = block.encode();
         let slot = (sequence % 2) as u32;
@@ -236,7 +244,7 @@ impl<Io: PositionedIo> PackedStore<Io> {
     fn after_switch(&self, old: &Superblock, region: Run, slot: u32, page: &[u8]) {
         // Both slots say the same from now on, so that damage to one loses nothing.
         let _ = self.write(offset(slot), page);
-        if region != old.spare && old.spare.pages > 0 {
+        if region != old.spare && region != old.region && old.spare.pages > 0 {
             self.staging.lock().space.give(old.spare);
         }
         if old.region.pages > 0 {
@@ -252,6 +260,9 @@ impl<Io: PositionedIo> PackedStore<Io> {
         let need = u32::try_from(compact / PAGE_BYTES as u64).map_err(|_| full())?;
         let want = need.saturating_mul(MANIFEST_GROWTH).max(MIN_MANIFEST_PAGES);
         let enough = need.saturating_mul(2).max(MIN_MANIFEST_PAGES);
+        if seeded::is(Bug::RewriteInPlace) && block.region.pages >= enough {
+            return Ok(block.region);
+        }
         let spare = block.spare;
         if spare.pages >= enough && spare.pages / 4 <= want {
             return Ok(spare);
