@@ -54,8 +54,8 @@ fn settings_arrive_however_the_store_is_opened() {
 }
 
 #[test]
-fn the_defaults_are_those_of_the_engine() {
-    let defaults = Options::default();
+fn the_defaults_are_those_of_the_engine_and_a_thread_keeps_the_store_up() {
+    let defaults = Options { kept_up: true, ..Options::default() };
     let configured = Tree::open(TreeConfig::memory()).expect("opens");
     assert_eq!(*configured.config(), defaults);
     let built = TreeBuilder::new("").memory().open().expect("opens");
