@@ -2,6 +2,7 @@
 
 mod databases;
 mod figures;
+mod keeper;
 mod opening;
 mod settings;
 
@@ -33,4 +34,9 @@ fn files(dir: &Path) -> Vec<(std::ffi::OsString, Vec<u8>)> {
 
 fn directory() -> tempfile::TempDir {
     tempfile::tempdir().expect("a temporary directory")
+}
+
+/// Keys of files in forty directories.
+fn key(at: u32) -> Vec<u8> {
+    format!("dir/{:02}/file-{at:06}", at % 40).into_bytes()
 }

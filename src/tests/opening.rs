@@ -3,17 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{contents, directory, files};
+use super::{contents, directory, files, key};
 use crate::{
     AccessMode, CheckpointConfig, DB, Durability, Error, Geometry, Io, MemoryBlobStore, Storage,
     Tree, TreeBuilder, TreeConfig, limits,
 };
 
 const FRAME: u64 = limits::MAX_FRAME_BYTES as u64;
-
-fn key(at: u32) -> Vec<u8> {
-    format!("dir/{:02}/file-{at:06}", at % 40).into_bytes()
-}
 
 #[test]
 fn a_pool_of_so_many_frames_is_all_the_memory_that_pages_take() {

@@ -20,6 +20,28 @@ impl Eq for MemoryHint {}
 /// Starts to keep a store up that was just opened, from a thread of its own. What it returns is
 /// dropped after the store's last handle and before the store closes; by then it must have let
 /// go of the [`Upkeep`].
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use holt_engine::db::{Keeper, Options, StartKeeper, Tree, Upkeep};
+/// use holt_engine::device::{MemoryBlobStore, MemoryLog};
+/// use holt_engine::geometry::Geometry;
+///
+/// // A program would start a thread that does this again and again, paced by the `Progress`
+/// // it is told, and return what ends that thread when it is dropped.
+/// fn start(upkeep: Upkeep) -> Keeper {
+///     let _ = upkeep.checkpoint(64);
+///     Box::new(())
+/// }
+///
+/// let start_keeper = StartKeeper(Some(start));
+/// let options = Options { kept_up: true, start_keeper, ..Options::default() };
+/// let blobs = Arc::new(MemoryBlobStore::new(Geometry::default(), [1; 16]));
+/// let tree = Tree::open_with_devices(blobs, Some(Arc::new(MemoryLog::new())), options)?;
+/// tree.put(b"key", b"value")?;
+/// # Ok::<(), holt_engine::error::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StartKeeper(pub Option<fn(Upkeep) -> Keeper>);
 
