@@ -212,6 +212,23 @@ fn a_crash_while_parts_come_in_leaves_what_was_published_before() {
 }
 
 #[test]
+fn only_an_image_of_a_later_format_is_one_for_a_later_program() {
+    let bytes = filled().export_checkpoint().unwrap().into_bytes();
+    let changed = |at: usize, number: u32| {
+        let mut bytes = bytes.clone();
+        bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
+        DB::memory().unwrap().install_checkpoint(&CheckpointImage::from_bytes(bytes)).unwrap_err()
+    };
+    let format = u32::from_le_bytes(*bytes[8..].first_chunk().unwrap());
+    let later = changed(8, format + 1);
+    assert_eq!(later, Error::UnsupportedFormat { found: format + 1, supported: format });
+    for (at, number) in [(8, format - 1), (12, u32::MAX)] {
+        let error = changed(at, number);
+        assert!(matches!(error, Error::InvalidImage { .. }), "{error}");
+    }
+}
+
+#[test]
 fn an_image_is_hardly_larger_than_its_records() {
     let db = open(&devices());
     let tree = db.create_tree("many").unwrap();
@@ -240,6 +257,15 @@ fn the_unnamed_tree_of_an_image_goes_only_where_there_is_none() {
     to.unnamed_tree().delete(b"key").unwrap();
     to.install_checkpoint(&image).unwrap();
     assert_eq!(to.unnamed_tree().get(b"key").unwrap().as_deref(), Some(&b"brought"[..]));
+
+    // One without records without a name goes everywhere, as a whole and in parts.
+    let named = open(&devices());
+    named.create_tree("files").unwrap().put(b"key", b"named").unwrap();
+    let whole = named.export_checkpoint().unwrap();
+    assert_eq!(parts(&named, 100).concat(), whole.as_bytes());
+    to.install_checkpoint(&whole).unwrap();
+    assert_eq!(to.unnamed_tree().get(b"key").unwrap().as_deref(), Some(&b"brought"[..]));
+    assert_eq!(to.open_tree("files").unwrap().get(b"key").unwrap().as_deref(), Some(&b"named"[..]));
 }
 
 /// An image of empty trees, or of one record of this version.
