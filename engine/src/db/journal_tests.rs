@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 
 use super::journal::part_key;
 use super::{
-    DB, JOURNAL_DIGEST_BYTES, JournalAnchor, JournalEnvelope, JournalEnvelopeError, Options,
+    DB, JOURNAL_DIGEST_BYTES, JournalAnchor, JournalEnvelope, JournalEnvelopeError, JournalState,
+    Options,
 };
 use crate::device::{BlobStore, LogDevice, MemoryBlobStore, MemoryLog};
 use crate::error::{AtomicErrorKind, Error};
@@ -221,5 +222,25 @@ fn an_envelope_whose_parts_are_of_other_lengths_is_damage() {
         drop(core);
         let read = db.journal_envelopes_after(anchor(10), 10, usize::MAX);
         assert!(matches!(read, Err(Error::Corrupt(_))), "{what}: {:?}", read.map(|_| ()));
+    }
+}
+
+#[test]
+fn anchors_that_contradict_each_other_are_damage() {
+    let of = |genesis, checkpoint, tail| JournalState {
+        genesis: anchor(genesis),
+        checkpoint: anchor(checkpoint),
+        tail: anchor(tail),
+    };
+    for sound in [of(3, 3, 3), of(3, 4, 4), of(3, 3, 5), of(0, 7, 9)] {
+        assert_eq!(JournalState::decode(&sound.encode()), Ok(sound));
+    }
+    let sound = of(3, 4, 5).encode();
+    let longer = [sound.as_slice(), &[0]].concat();
+    let contradictions = [of(4, 3, 5).encode(), of(3, 6, 5).encode(), of(6, 6, 5).encode()];
+    for bytes in [&sound[1..], &longer].into_iter().chain(contradictions.iter().map(Vec::as_slice))
+    {
+        let found = JournalState::decode(bytes);
+        assert!(matches!(found, Err(Error::Corrupt(_))), "{found:?}");
     }
 }
