@@ -489,3 +489,18 @@ fn a_batch_may_delete_from_a_tree_and_then_drop_it() {
     assert_eq!(db.unnamed_tree().put(b"k", b"goes on"), Ok(()));
     assert_clean(db.verify(), "dropped");
 }
+
+#[test]
+fn a_name_whose_tree_is_not_there_is_damage() {
+    let db = DB::memory().unwrap();
+    db.create_tree("there").unwrap();
+    db.shared.core.write().catalog.names.insert("not there".into(), 77);
+    assert!(db.open_tree("there").is_ok());
+    for opened in [db.open_tree("not there"), db.open_or_create_tree("not there")] {
+        let error = opened.map(|_| ()).unwrap_err();
+        assert!(
+            matches!(&error, Error::Corrupt(found) if found.class == CorruptionClass::Catalog),
+            "{error}"
+        );
+    }
+}
