@@ -71,8 +71,13 @@ pub const MAX_EXTENT_BYTES: usize = MAX_VALUE_BYTES;
 /// Pages of the largest blob (an extent of [`MAX_EXTENT_BYTES`]).
 pub const MAX_BLOB_PAGES: usize = MAX_EXTENT_BYTES / PAGE_BYTES;
 
-/// Most levels of frames: two carry fifty million records, so eight cannot be reached.
-pub const MAX_LEVELS: u8 = 8;
+/// Most levels of frames. Two carry fifty million records; only the smallest frames with the
+/// longest keys, where a frame leads to two or three others, need more than three.
+pub const MAX_LEVELS: u8 = 16;
+
+/// Levels that a move of a prefix may need for a time beside those there are: cutting frames
+/// to their borders makes some that the end of the move takes away again.
+pub const MOVE_LEVELS: u8 = 6;
 
 /// Most frames a store may ever create: 32 TiB of them.
 pub const MAX_FRAMES: u32 = 1 << 26;

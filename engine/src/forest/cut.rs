@@ -36,6 +36,7 @@ impl Forest {
             return Ok(());
         }
         self.check_frames()?;
+        self.check_levels(tree, 1)?;
         for _ in 0..MOST_STEPS {
             let path = self.with(|forest| forest.descend(tree, key))?;
             match self.settle(|forest| forest.cut_once(tree, &path, key))? {

@@ -13,7 +13,7 @@ use super::land::{Shift, Way};
 use super::under::is_below;
 use crate::error::{Error, Result};
 use crate::ids::TreeId;
-use crate::limits::{MAX_ANCHORS, MAX_KEY_BYTES};
+use crate::limits::{MAX_ANCHORS, MAX_KEY_BYTES, MOVE_LEVELS};
 use crate::node::record::{is_long, value_moves};
 use crate::node::{LongKey, Miss, Owned};
 
@@ -47,6 +47,8 @@ impl Forest {
             return Ok(0);
         }
         self.check_frames()?;
+        self.check_levels(from, MOVE_LEVELS)?;
+        self.check_levels(to, MOVE_LEVELS)?;
         let shift = Shift::new(src, dst);
         if !self.is_large(from, src)? {
             let moved = self.move_singly(from, src, shift.src_end.as_deref(), to, &shift, true)?;

@@ -33,6 +33,7 @@ impl Forest {
     /// Makes one structure change that brings room at `key` on `level` nearer.
     pub(super) fn grow(&mut self, tree: TreeId, key: &[u8], level: u8) -> Result<()> {
         self.check_frames()?;
+        self.check_levels(tree, 1)?;
         let mut level = level;
         loop {
             let path = self.with(|forest| forest.descend(tree, key))?;
@@ -57,6 +58,16 @@ impl Forest {
         if self.cache.next_ids().0 >= MAX_FRAMES - 2 * u32::from(MAX_LEVELS) {
             let limit = u64::from(MAX_FRAMES);
             return Err(Error::QuotaExceeded { what: "frames", limit });
+        }
+        Ok(())
+    }
+
+    /// Whether a tree may still become so many levels higher.
+    pub(super) fn check_levels(&self, tree: TreeId, by: u8) -> Result<()> {
+        let level = self.roots.get(&tree).map_or(0, |root| root.level);
+        if level + by >= MAX_LEVELS {
+            let limit = u64::from(MAX_LEVELS);
+            return Err(Error::QuotaExceeded { what: "levels of frames", limit });
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Writes of a script: single ones, batches with conditions, operations on prefixes and on named
 //! trees.
 
-use holt_engine::limits::MAX_KEY_BYTES;
+use holt_engine::limits::{MAX_KEY_BYTES, MAX_RECORD_BYTES};
 use rand::Rng;
 
 use super::maker::Maker;
@@ -89,7 +89,13 @@ impl Maker<'_> {
             1..3 => {
                 let most = (self.keys.len() / 3).max(1);
                 let doomed = self.directories.run(&mut self.rng, most);
-                let changes = doomed.iter().map(|key| Change::Delete { key: key.clone().into() });
+                // What fits one log record; the longest keys fill it soon.
+                let mut room = MAX_RECORD_BYTES / 2;
+                let fitting = doomed.iter().take_while(|key| {
+                    room = room.saturating_sub(key.len());
+                    room > 0
+                });
+                let changes = fitting.map(|key| Change::Delete { key: key.clone().into() });
                 let op = Op::atomic(changes.collect());
                 self.ops.push(op);
                 return;
