@@ -11,7 +11,7 @@ use crate::device::MemoryBlobStore;
 use crate::error::Error;
 use crate::geometry::Geometry;
 use crate::ids::{Lsn, TreeId};
-use crate::limits::MAX_KEY_BYTES;
+use crate::limits::{MAX_KEY_BYTES, MAX_LEVELS, MIN_FRAME_BYTES, MOVE_LEVELS};
 use crate::random::Random;
 
 type Model = BTreeMap<Vec<u8>, (Vec<u8>, u64)>;
@@ -492,5 +492,41 @@ fn frames_whose_heads_grow_too_large_are_halved() {
     assert_eq!(pair.move_prefix(0, b"dir/", 1, &dst), Some(6_000));
     // Both ends of both ranges account for four.
     assert!(pair.forest.counters.spills > spills + 4, "no head was too large");
+    pair.verify();
+}
+
+#[test]
+fn at_the_limit_of_levels_nothing_is_damaged_and_what_would_go_beyond_is_refused() {
+    let mut pair = Pair::new(MIN_FRAME_BYTES, 8 << 20, 1);
+    (0..300).for_each(|at| pair.put(0, alloc::format!("dir/{at:05}").as_bytes(), &[1; 100]));
+    let raise = |pair: &mut Pair, to: u8| {
+        while pair.forest.roots[&0].level < to {
+            pair.forest.settle(|forest| forest.raise_root(0)).unwrap();
+        }
+    };
+    // As many as a move may begin with.
+    raise(&mut pair, MAX_LEVELS - MOVE_LEVELS - 1);
+    assert_eq!(pair.move_prefix(0, b"dir/", 0, b"moved/"), Some(300));
+    pair.verify();
+    raise(&mut pair, MAX_LEVELS - 1);
+    pair.verify();
+    let full = |result: Result<(), Error>| {
+        assert!(matches!(result, Err(Error::QuotaExceeded { .. })), "{result:?}");
+    };
+    full(pair.forest.move_prefix(0, b"moved/", 0, b"dir/").map(drop));
+    assert!(pair.forest.settle(|forest| forest.raise_root(0)).is_err());
+    // Records that need no other page come and go; one that does is refused.
+    pair.delete(0, b"moved/00007");
+    pair.put(0, b"moved/00007", &[2; 90]);
+    let mut at = 0;
+    let refused = loop {
+        let key = alloc::format!("moved/{at:05}+");
+        match pair.forest.make_place(0, key.as_bytes(), 100) {
+            Ok(_) => pair.put(0, key.as_bytes(), &[3; 100]),
+            Err(error) => break error,
+        }
+        at += 1;
+    };
+    full(Err(refused));
     pair.verify();
 }
