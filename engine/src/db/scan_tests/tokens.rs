@@ -192,6 +192,8 @@ fn a_token_belongs_to_its_prefix_alone() {
 struct Overtaken {
     tree: Tree,
     first: Vec<u8>,
+    /// Whether somebody reads everything after that, so that nothing is waited for any more.
+    read: bool,
 }
 
 impl Source for Overtaken {
@@ -215,28 +217,33 @@ impl Source for Overtaken {
             return Ok(found);
         }
         self.tree.rename(&self.first, b"last", true)?;
+        if self.read {
+            assert_eq!(items(self.tree.range()).len(), 600);
+        }
         Source::look(&self.tree, look)
     }
 }
 
 #[test]
 fn what_is_said_to_be_consistent_is_of_one_state() {
-    let blobs = store();
-    let tree = open(&blobs, MIN_CACHE_BYTES);
-    let key = |at: usize| alloc::format!("key/{at:04}").into_bytes();
-    for at in 0..600 {
-        tree.put(&key(at), &[7; 300]).unwrap();
+    for (cache, read) in [(MIN_CACHE_BYTES, false), (64 << 20, true)] {
+        let blobs = store();
+        let tree = open(&blobs, cache);
+        let key = |at: usize| alloc::format!("key/{at:04}").into_bytes();
+        for at in 0..600 {
+            tree.put(&key(at), &[7; 300]).unwrap();
+        }
+        tree.checkpoint().unwrap();
+        drop(tree);
+        let tree = open(&blobs, cache);
+        // The start is in memory, and the rest is not.
+        tree.get(&key(0)).unwrap();
+        let overtaken = Overtaken { tree: tree.clone(), first: key(0), read };
+        let scan = RangeBuilder::over(overtaken, b"");
+        let page = scan.page_from(None, MAX_SCAN_ENTRIES, MAX_SCAN_BYTES).unwrap();
+        assert_eq!(tree.get(&key(0)), Ok(None), "the writer did come between");
+        let found: Vec<Item> = page.entries.into_iter().map(Item::from).collect();
+        assert_eq!((found.len(), page.next, page.consistent), (600, None, true));
+        assert_eq!(found, items(tree.range()));
     }
-    tree.checkpoint().unwrap();
-    drop(tree);
-    let tree = open(&blobs, MIN_CACHE_BYTES);
-    // The start is in memory, and the rest is not.
-    tree.get(&key(0)).unwrap();
-    let overtaken = Overtaken { tree: tree.clone(), first: key(0) };
-    let scan = RangeBuilder::over(overtaken, b"");
-    let page = scan.page_from(None, MAX_SCAN_ENTRIES, MAX_SCAN_BYTES).unwrap();
-    assert_eq!(tree.get(&key(0)), Ok(None), "the writer did come between");
-    let found: Vec<Item> = page.entries.into_iter().map(Item::from).collect();
-    assert_eq!((found.len(), page.next, page.consistent), (600, None, true));
-    assert_eq!(found, items(tree.range()));
 }
