@@ -10,7 +10,7 @@ use holt_tests::source::{code_only, files, read, root};
 /// The layers, lowest first. Modules of one row may use each other; `docs/ARCHITECTURE.md`
 /// explains each.
 const LAYERS: &[&[&str]] = &[
-    &["limits", "ids", "error", "env", "seeded", "sync", "trace", "geometry", "keys"],
+    &["limits", "ids", "error", "env", "random", "seeded", "sync", "trace", "geometry", "keys"],
     &["codec"],
     &["device"],
     &["log"],
