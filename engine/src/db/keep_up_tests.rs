@@ -278,3 +278,25 @@ fn a_failure_beside_the_writers_stops_them_and_loses_nothing() {
     drop(tree);
     assert!(contents(&devices.tree()) == held, "and after reopening");
 }
+
+#[test]
+fn a_checkpoint_is_ahead_while_the_log_has_more_room_than_there_is_work() {
+    let mut devices = Devices::new();
+    devices.options.kept_up = true;
+    let tree = devices.tree();
+    let start = tree.shared.core.read().late_start();
+    let fill = |bytes: u64| {
+        for at in 0.. {
+            if tree.stats().unwrap().log_bytes >= bytes {
+                break;
+            }
+            tree.put(&u32::to_be_bytes(at), &[7; 80]).unwrap();
+        }
+    };
+    fill(start);
+    assert_eq!(tree.shared.checkpoint_some(1, start), Ok(Some(true)));
+    assert!(tree.shared.core.read().is_ahead());
+    // The log fills, and nobody works on it.
+    fill(devices.options.log_budget - 1000);
+    assert!(!tree.shared.core.read().is_ahead());
+}
