@@ -291,6 +291,20 @@ impl TreeBuilder {
         }
     }
 
+    pub(crate) fn file_options(&self) -> FileOptions {
+        let mode = match self.config.access_mode {
+            AccessMode::ReadOnly => FileMode::ReadOnly,
+            AccessMode::ReadWrite => FileMode::OpenOrCreate,
+        };
+        FileOptions {
+            mode,
+            geometry: self.config.geometry,
+            direct: self.direct,
+            io: self.io,
+            ..FileOptions::default()
+        }
+    }
+
     /// Opens the tree.
     ///
     /// ```
@@ -430,18 +444,7 @@ impl IntoDevices for TreeBuilder {
                 Ok(Devices { blobs: Arc::new(store), log: None, options })
             }
             Storage::File { dir } => {
-                let mode = match self.config.access_mode {
-                    AccessMode::ReadOnly => FileMode::ReadOnly,
-                    AccessMode::ReadWrite => FileMode::OpenOrCreate,
-                };
-                let files = FileOptions {
-                    mode,
-                    geometry: self.config.geometry,
-                    direct: self.direct,
-                    io: self.io,
-                    ..FileOptions::default()
-                };
-                let files = FileStore::open(dir, &files)?;
+                let files = FileStore::open(dir, &self.file_options())?;
                 Ok(Devices { blobs: files.blobs, log: Some(files.log), options })
             }
         }

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use holt_native_store::{FileMode, FileOptions};
+
 use super::{contents, directory, files, key};
 use crate::{
     AccessMode, CheckpointConfig, DB, Durability, Error, Geometry, Io, MemoryBlobStore, Storage,
@@ -121,6 +123,22 @@ fn files_are_accessed_in_the_way_asked_for_or_not_at_all() {
         tree.put(&[at as u8], b"value").expect("puts");
         tree.checkpoint().expect("publishes");
     }
+}
+
+#[test]
+fn what_the_builder_is_told_of_files_reaches_them() {
+    let builder = TreeBuilder::new("store").io(Io::Positioned).direct_io(false);
+    let files = builder.geometry(Geometry::new(64 << 10).expect("fits")).read_only().file_options();
+    let told = FileOptions {
+        mode: FileMode::ReadOnly,
+        geometry: Geometry::new(64 << 10).expect("fits"),
+        direct: false,
+        io: Io::Positioned,
+        ..FileOptions::default()
+    };
+    assert_eq!(files, told);
+    let defaults = FileOptions { mode: FileMode::OpenOrCreate, ..FileOptions::default() };
+    assert_eq!(TreeBuilder::new("store").file_options(), defaults);
 }
 
 #[test]

@@ -97,11 +97,6 @@ impl AnchorList {
     }
 }
 
-/// How many leading bytes `a` and `b` share.
-pub(super) fn shared(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).take_while(|(x, y)| x == y).count()
-}
-
 /// Whether these are anchors: at least one, not too many, none too long, the first empty,
 /// strictly ascending.
 pub(super) fn well_formed(anchors: &[&[u8]]) -> bool {

@@ -38,9 +38,9 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use super::Refused;
-use super::anchors::{AnchorList, rebuilds, shared, well_formed};
+use super::anchors::{AnchorList, rebuilds, well_formed};
 use super::pen::{Job, Pen};
-use crate::codec::order;
+use crate::codec::order::{self, common_len};
 use crate::limits::{MAX_ANCHOR_BYTES, MAX_ANCHORS};
 
 /// Bytes before the first node.
@@ -395,7 +395,7 @@ fn write_node(
     // The first node of an index with only the empty anchor has no anchors.
     let front = anchors[job.first.min(anchors.len() - 1)];
     let back = anchors[job.end - 1];
-    let depth = job.depth + shared(&front[job.depth..], &back[job.depth..]);
+    let depth = job.depth + common_len(&front[job.depth..], &back[job.depth..]);
     let common = &front[job.depth..depth];
     find_runs(anchors, job, depth, runs);
     let count = runs.len();

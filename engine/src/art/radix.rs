@@ -40,8 +40,9 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use super::Refused;
-use super::anchors::{AnchorList, collect, rebuilds, shared, well_formed};
+use super::anchors::{AnchorList, collect, rebuilds, well_formed};
 use super::pen::{Job, Pen};
+use crate::codec::order::common_len;
 use crate::limits::{MAX_ANCHOR_BYTES, MAX_ANCHORS};
 
 /// Where the root's word is.
@@ -336,7 +337,7 @@ impl Children {
 /// Writes the node of `job` with its children's words left open, and adds them to `jobs`.
 fn write_node(anchors: &[&[u8]], job: Job, pen: &mut Pen<'_>, jobs: &mut Vec<Job>) -> Option<u16> {
     let (front, back) = (anchors[job.first], anchors[job.end - 1]);
-    let depth = job.depth + shared(&front[job.depth..], &back[job.depth..]);
+    let depth = job.depth + common_len(&front[job.depth..], &back[job.depth..]);
     let ends = front.len() == depth;
     let children = Children::of(anchors, job.first + usize::from(ends), job.end, depth);
     let count = children.bytes.len();

@@ -139,8 +139,10 @@ impl Cache {
         } else {
             Vec::new()
         };
-        // Evicted while it was written, it is staged twice.
-        self.released.extend(others.into_iter().filter(|other| !tickets.contains(other)));
+        if others != tickets {
+            // Evicted while it was written, it is staged twice.
+            self.released.extend(others);
+        }
     }
 
     /// The cut is published: what it staged is read by name from now on.

@@ -145,8 +145,9 @@ impl Running {
     /// The next pages of frames, as one transfer.
     fn next_pages(&mut self, forest: &mut Forest, wanted: usize) -> Result<Next> {
         let mut bytes = core::mem::take(&mut self.spare);
-        bytes.reserve(wanted * PAGE_BYTES);
-        let mut taken: Vec<(u32, u8)> = Vec::with_capacity(wanted);
+        let room = wanted.min(usize::try_from(self.left).unwrap_or(wanted));
+        bytes.reserve(room * PAGE_BYTES);
+        let mut taken: Vec<(u32, u8)> = Vec::with_capacity(room);
         let mut done = 0;
         for (&frame, plan) in self.plan.frames.range_mut(self.next_frame..) {
             for page in plan.pending.iter() {

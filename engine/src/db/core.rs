@@ -18,7 +18,7 @@ use crate::device::{BlobStore, LogDevice};
 use crate::error::{Error, Result};
 use crate::forest::Forest;
 use crate::ids::{JOURNAL_TREE, Lsn, STANDALONE_TREE, TreeId};
-use crate::limits::{LSN_STRIDE, MAX_LSN, MIN_CACHE_BYTES, MIN_LOG_BUDGET};
+use crate::limits::{LSN_STRIDE, MAX_LSN, MIN_CACHE_BYTES};
 use crate::log::{Durable, Log, OpRef, Recovery};
 use crate::seeded::{self, Bug};
 
@@ -27,11 +27,6 @@ const SETTLED_FRACTION: u64 = 32;
 
 /// Most times an explicit checkpoint lets the store move pages together.
 const MAX_SETTLE_ROUNDS: usize = 256;
-
-/// The part of the log budget after which a checkpoint starts by itself: late, since a page
-/// that changes again is written again, and early enough that staging its pages over the next
-/// quarter ends before the budget does.
-const CHECKPOINT_DUE: (u64, u64) = (5, 8);
 
 /// Pages that one write stages at a time while a checkpoint runs beside it.
 const INLINE_STEP: usize = 64;
@@ -303,22 +298,21 @@ impl Core {
         let Some(log) = self.log.as_ref().filter(|_| self.options.auto_checkpoint) else {
             return Ok(());
         };
-        let budget = self.options.log_budget.max(MIN_LOG_BUDGET);
+        let budget = self.options.log_budget();
         let since = log.bytes_since(self.published);
         if self.options.kept_up || self.running.as_ref().is_some_and(Running::is_waiting) {
             self.over_budget = since >= budget;
             return Ok(());
         }
         let Some(running) = &self.running else {
-            if since >= self.late_start() {
+            if since >= self.options.late_start() {
                 self.begin_checkpoint()?;
             }
             return Ok(());
         };
-        // The rest must be staged within a quarter of the budget.
         self.debt += bytes;
         let left = running.left();
-        let due = self.debt.saturating_mul(left.max(1)) / (budget / 4).max(1);
+        let due = self.debt.saturating_mul(left.max(1)) / self.options.staging_share();
         if since >= budget {
             return self.finish_checkpoint();
         }
@@ -329,16 +323,6 @@ impl Core {
                 .map(|_| ());
         }
         Ok(())
-    }
-
-    /// Bytes of log after which a checkpoint starts by itself.
-    pub fn late_start(&self) -> u64 {
-        self.options.log_budget.max(MIN_LOG_BUDGET) / CHECKPOINT_DUE.1 * CHECKPOINT_DUE.0
-    }
-
-    /// The same where there is time for it.
-    pub fn early_start(&self) -> u64 {
-        self.options.log_budget.max(MIN_LOG_BUDGET) / 4
     }
 
     /// Whether a checkpoint is due that starts at so many bytes of log.
@@ -359,7 +343,7 @@ impl Core {
     }
 
     /// One step of the running checkpoint; `true` once it is published or there is none.
-    fn step_checkpoint(&mut self, budget: usize) -> Result<bool> {
+    pub(super) fn step_checkpoint(&mut self, budget: usize) -> Result<bool> {
         let Some(running) = &mut self.running else { return Ok(true) };
         if !running.step(&mut self.forest, budget)? {
             return Ok(false);
@@ -407,8 +391,8 @@ impl Core {
     /// share of it.
     pub(super) fn is_ahead(&self) -> bool {
         let (Some(log), Some(running)) = (&self.log, &self.running) else { return true };
-        let share = self.options.log_budget.max(MIN_LOG_BUDGET) / 4;
-        let beyond = log.bytes_since(self.published).saturating_sub(self.late_start());
+        let share = self.options.staging_share();
+        let beyond = log.bytes_since(self.published).saturating_sub(self.options.late_start());
         let all = running.all().max(1);
         // What is left, of all, is less than what is left of the log's share, of that share.
         let (left, room) = (running.left(), share.saturating_sub(beyond));

@@ -284,7 +284,7 @@ fn a_checkpoint_is_ahead_while_the_log_has_more_room_than_there_is_work() {
     let mut devices = Devices::new();
     devices.options.kept_up = true;
     let tree = devices.tree();
-    let start = tree.shared.core.read().late_start();
+    let start = tree.shared.options.late_start();
     let fill = |bytes: u64| {
         for at in 0.. {
             if tree.stats().unwrap().log_bytes >= bytes {

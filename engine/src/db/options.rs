@@ -1,7 +1,14 @@
 //! How a tree is opened.
 
 use super::upkeep::{Keeper, Upkeep};
-use crate::limits::{DEFAULT_CACHE_BYTES, DEFAULT_LOG_BUDGET, DEFAULT_SNAPSHOT_BYTES};
+use crate::limits::{
+    DEFAULT_CACHE_BYTES, DEFAULT_LOG_BUDGET, DEFAULT_SNAPSHOT_BYTES, MIN_LOG_BUDGET,
+};
+
+/// The part of the log budget after which a checkpoint starts by itself: late, since a page
+/// that changes again is written again, and early enough that staging its pages over the next
+/// quarter ends before the budget does.
+const CHECKPOINT_DUE: (u64, u64) = (5, 8);
 
 /// Called with address and length, in bytes, of memory that the cache is about to use for pages,
 /// so that a platform can back it by large pages of its own. It need do nothing.
@@ -114,6 +121,28 @@ impl Default for Options {
             memory_hint: MemoryHint::default(),
             start_keeper: StartKeeper::default(),
         }
+    }
+}
+
+impl Options {
+    /// Bytes of log after which a checkpoint must have finished.
+    pub(super) fn log_budget(&self) -> u64 {
+        self.log_budget.max(MIN_LOG_BUDGET)
+    }
+
+    /// Bytes of log after which a checkpoint starts by itself.
+    pub(super) fn late_start(&self) -> u64 {
+        self.log_budget() / CHECKPOINT_DUE.1 * CHECKPOINT_DUE.0
+    }
+
+    /// The same where there is time for it.
+    pub(super) fn early_start(&self) -> u64 {
+        self.log_budget() / 4
+    }
+
+    /// Bytes of log from a checkpoint's start until all its pages must be staged.
+    pub(super) fn staging_share(&self) -> u64 {
+        self.log_budget() / 4
     }
 }
 

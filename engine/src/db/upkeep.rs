@@ -60,19 +60,18 @@ impl Core {
     /// The next part of the checkpoint that runs, or of one that begins now if the log has at
     /// least `start` bytes since the last.
     pub(super) fn next_due(&mut self, pages: usize, start: u64) -> Result<Due> {
-        if self.is_sealed() {
-            // The first write may not wait for others: this is done at once.
-            let runs = self.running.is_some() || self.is_due(start);
-            return match runs {
-                true => self.checkpoint().map(|()| Due::Published),
-                false => Ok(Due::Nothing),
-            };
-        }
         if self.running.is_none() {
             if !self.is_due(start) {
                 return Ok(Due::Nothing);
             }
             self.begin_checkpoint()?;
+        }
+        if self.is_sealed() {
+            // The first write ends this checkpoint, so no part of it may be under way elsewhere.
+            return Ok(match self.step_checkpoint(pages)? {
+                true => Due::Published,
+                false => Due::Done(pages),
+            });
         }
         let Some(running) = &mut self.running else { return Ok(Due::Nothing) };
         Ok(match running.next_part(&mut self.forest, pages)? {
@@ -155,8 +154,7 @@ impl Store {
 
     /// See [`Tree::maintain`](super::Tree::maintain).
     pub fn maintain(&self, budget: usize) -> Result<bool> {
-        let start = self.core.read().early_start();
-        match self.checkpoint_some(budget.max(1), start)? {
+        match self.checkpoint_some(budget.max(1), self.options.early_start())? {
             Some(more) => Ok(more),
             None => self.core.write().compact_some(),
         }
@@ -165,9 +163,8 @@ impl Store {
     /// A writer's share once the log is over its budget.
     #[cold]
     pub fn help(&self) {
-        let start = self.core.read().late_start();
         // The write is done and safe; a failure shows on the next.
-        let _ = self.checkpoint_some(HELP_PAGES, start);
+        let _ = self.checkpoint_some(HELP_PAGES, self.options.late_start());
     }
 }
 
@@ -203,14 +200,15 @@ impl Upkeep {
     /// Failures of the devices, after which the store takes no more writes, and what writes say
     /// then: `Poisoned`, `ReadOnly`.
     pub fn checkpoint(&self, pages: usize) -> Result<Progress> {
-        let start = {
+        let start = self.store.options.late_start();
+        {
             let core = self.store.core.read();
             // A store that nothing was written to since it was opened is left as it is.
-            if core.installing || core.is_sealed() {
+            let idle = core.running.is_none() && !core.is_due(start);
+            if idle || core.installing || core.is_sealed() {
                 return Ok(Progress::Nothing);
             }
-            core.late_start()
-        };
+        }
         match self.store.checkpoint_some(pages.max(1), start) {
             // An image began to come in meanwhile.
             Err(Error::InvalidArgument { .. }) => Ok(Progress::Nothing),

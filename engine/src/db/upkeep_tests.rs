@@ -79,3 +79,32 @@ fn no_single_write_pays_for_a_checkpoint() {
     let each = (staged - start) / checkpoints;
     assert!(each > 1000 && most < each / 3, "one write wrote {most} pages of some {each}");
 }
+
+#[test]
+fn maintenance_of_a_store_just_opened_stages_no_more_than_asked_for() {
+    let mut devices = Devices::new();
+    devices.options.auto_checkpoint = false;
+    let tree = devices.tree();
+    for at in 0..4000u32 {
+        tree.put(&at.to_be_bytes(), &[7; 100]).unwrap();
+    }
+    let before = dump(&tree);
+    drop(tree);
+    let tree = devices.tree();
+    let (mut staged, mut rounds) = (devices.blobs.staged(), 0);
+    while tree.stats().unwrap().checkpoints == 0 {
+        assert!(tree.maintain(16).unwrap() || tree.stats().unwrap().checkpoints > 0);
+        let now = devices.blobs.staged();
+        assert!(now - staged <= 16, "{} pages in one call", now - staged);
+        (staged, rounds) = (now, rounds + 1);
+    }
+    assert!(rounds > 5, "{rounds} rounds");
+    // A checkpoint that is half way when the first write comes ends with it.
+    tree.put(b"after", b"").unwrap();
+    assert_eq!(dump(&tree).len(), before.len() + 1);
+    drop(tree);
+    let tree = devices.tree();
+    assert!(tree.maintain(16).unwrap());
+    tree.delete(b"after").unwrap();
+    assert!(dump(&tree) == before);
+}
