@@ -35,20 +35,36 @@ pub(crate) fn start(upkeep: Upkeep) -> Keeper {
 }
 
 fn run(upkeep: &Upkeep, stop: &AtomicBool) {
-    let (mut seen, mut pause) = (upkeep.log_bytes(), IDLE);
+    let mut pace = Pace { seen: upkeep.log_bytes(), pause: IDLE };
     while !stop.load(Ordering::Acquire) {
         let Ok(progress) = upkeep.checkpoint(PART_PAGES) else { return };
-        let now = upkeep.log_bytes();
-        let quiet = now == seen;
-        seen = now;
-        pause = match progress {
-            Progress::Behind => continue,
-            Progress::Ahead if quiet => continue,
+        if let Some(pause) = pace.after(progress, upkeep.log_bytes()) {
+            thread::park_timeout(pause);
+        }
+    }
+}
+
+/// How long to wait between two turns.
+struct Pace {
+    /// Bytes of log at the last turn.
+    seen: u64,
+    pause: Duration,
+}
+
+impl Pace {
+    /// How long to wait after a turn that found so many bytes of log; `None`: go on at once.
+    fn after(&mut self, progress: Progress, log_bytes: u64) -> Option<Duration> {
+        let quiet = log_bytes == self.seen;
+        self.seen = log_bytes;
+        let pause = match progress {
+            Progress::Behind => return None,
+            Progress::Ahead if quiet => return None,
             Progress::Ahead => GENTLE,
-            Progress::Nothing if quiet => (2 * pause).min(IDLE),
+            Progress::Nothing if quiet => (2 * self.pause).min(IDLE),
             Progress::Nothing => BUSY,
         };
-        thread::park_timeout(pause);
+        self.pause = pause;
+        Some(pause)
     }
 }
 
@@ -60,5 +76,25 @@ impl Drop for Thread {
             // It holds the store open, which is to be closed when this returns.
             let _ = handle.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn turns_come_as_often_as_there_is_something_to_do() {
+        let mut pace = Pace { seen: 0, pause: IDLE };
+        assert_eq!(pace.after(Progress::Nothing, 0), Some(IDLE), "nobody writes");
+        assert_eq!(pace.after(Progress::Nothing, 100), Some(BUSY), "someone does");
+        assert_eq!(pace.after(Progress::Nothing, 100), Some(2 * BUSY), "no more");
+        assert_eq!(pace.after(Progress::Nothing, 100), Some(4 * BUSY));
+        assert_eq!(pace.after(Progress::Ahead, 200), Some(GENTLE), "beside a writer");
+        assert_eq!(pace.after(Progress::Ahead, 200), None, "nobody is disturbed");
+        assert_eq!(pace.after(Progress::Behind, 300), None, "writers would have to help");
+        assert_eq!(pace.after(Progress::Nothing, 400), Some(BUSY));
+        let longest = (0..20).map(|_| pace.after(Progress::Nothing, 400)).max();
+        assert_eq!(longest, Some(Some(IDLE)), "it is there again soon after a long rest");
     }
 }

@@ -2,7 +2,7 @@
 //! log, checkpoints and cuts. It uses no operating system: devices come in through
 //! [`device::BlobStore`] and [`device::LogDevice`].
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 extern crate alloc;
 #[cfg(test)]

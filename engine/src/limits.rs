@@ -227,6 +227,9 @@ pub const MAX_GET_MANY_KEYS: usize = 65_536;
 /// Frames counted in one look; a longer count is of a snapshot, and goes on while others write.
 pub const MAX_COUNT_FRAMES: usize = 1024;
 
+/// Changes of single pages that a thread makes before the frames are told of them.
+pub const MAX_NOTED: usize = 256;
+
 /// How far one read may grow the cache, in bytes, before room is made again. No step of a lookup
 /// needs as much at a time, so making room between two steps cannot keep a lookup from ending.
 pub const READ_GROWTH_BYTES: u64 = 8 << 20;

@@ -1,7 +1,7 @@
 //! Control blocks: one for each frame that has pages in memory or changes to write.
 
 use alloc::collections::BTreeMap;
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
 use super::Cache;
 use super::slab::Handle;
@@ -76,6 +76,9 @@ pub struct Frame {
     pub staged: BTreeMap<u8, Ticket>,
     /// Whether the next cut publishes something of it.
     pub listed: bool,
+    /// Records that changes beside others added, less those they removed, which `meta` does not
+    /// count yet.
+    pub(super) added: AtomicI32,
 }
 
 /// Memory that one control block counts for: the same wherever the engine runs, so that the same
@@ -97,7 +100,13 @@ impl Frame {
             dropped: PageSet::default(),
             staged: BTreeMap::new(),
             listed: false,
+            added: AtomicI32::new(0),
         }
+    }
+
+    /// Live records.
+    pub fn live(&self) -> u32 {
+        self.meta.live.saturating_add_signed(self.added.load(Ordering::Relaxed))
     }
 
     #[inline]

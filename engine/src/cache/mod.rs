@@ -6,6 +6,7 @@
 //! A page that is `pending` is unchanged since the running cut. Nothing is evicted inside an
 //! operation, only by [`Cache::trim`] between operations.
 
+mod beside;
 mod cut;
 mod directory;
 mod evict;
@@ -30,6 +31,7 @@ use directory::Directory;
 use history::History;
 use slab::Slab;
 
+pub use beside::Noted;
 pub use cut::{PreImage, PreImages};
 pub use evict::padded;
 pub use extents::ExtentSlot;

@@ -7,6 +7,7 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Bound;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::catalog::Catalog;
 use super::feed::Feed;
@@ -21,6 +22,7 @@ use crate::ids::{JOURNAL_TREE, Lsn, STANDALONE_TREE, TreeId};
 use crate::limits::{LSN_STRIDE, MAX_LSN, MIN_CACHE_BYTES};
 use crate::log::{Durable, Log, OpRef, Recovery};
 use crate::seeded::{self, Bug};
+use crate::sync::{Mutex, MutexGuard};
 
 /// An explicit checkpoint leaves at most this fraction of the file free: one part in so many.
 const SETTLED_FRACTION: u64 = 32;
@@ -49,7 +51,7 @@ pub(super) struct CoreCounters {
 /// An open store.
 pub(super) struct Core {
     pub forest: Forest,
-    pub log: Option<Log>,
+    log: Option<Mutex<Log>>,
     pub running: Option<Running>,
     pub recovery: Recovery,
     pub counters: CoreCounters,
@@ -60,7 +62,7 @@ pub(super) struct Core {
     /// Names of trees, for a handle of the whole store.
     pub catalog: Catalog,
     /// Without a log, the position of the next change.
-    pub clock: Lsn,
+    clock: AtomicU64,
     options: Options,
     published: Lsn,
     /// Bytes of log written since the running checkpoint last took a step.
@@ -113,7 +115,7 @@ impl Core {
                     forest.cache.trim()
                 })?;
                 recovery = found;
-                Some(log)
+                Some(Mutex::new(log))
             }
         };
         Ok(Self {
@@ -126,7 +128,7 @@ impl Core {
             retired: Arc::default(),
             catalog: Catalog::default(),
             published: root.log.cut,
-            clock: root.log.ceiling.max(8),
+            clock: AtomicU64::new(root.log.ceiling.max(8)),
             options,
             debt: 0,
             poison: None,
@@ -205,14 +207,14 @@ impl Core {
     /// Makes every later version higher than `version`. The log must be empty.
     pub fn raise(&mut self, version: u64) -> Result<()> {
         let above = version.saturating_add(1);
-        match &mut self.log {
+        match self.log_mut() {
             Some(log) => log.raise(above),
             None => {
-                let clock = (self.clock + 8).max(above.next_multiple_of(8));
+                let clock = (self.clock() + 8).max(above.next_multiple_of(8));
                 if clock > MAX_LSN - LSN_STRIDE {
                     return Err(Error::QuotaExceeded { what: "log positions", limit: MAX_LSN });
                 }
-                self.clock = clock;
+                *self.clock.get_mut() = clock;
                 Ok(())
             }
         }
@@ -244,9 +246,44 @@ impl Core {
         }
     }
 
+    /// The log, if there is one.
+    pub fn log(&self) -> Option<MutexGuard<'_, Log>> {
+        self.log.as_ref().map(Mutex::lock)
+    }
+
+    /// The log, for who has the store alone.
+    pub fn log_mut(&mut self) -> Option<&mut Log> {
+        self.log.as_mut().map(Mutex::get_mut)
+    }
+
+    /// The log is published up to here.
+    pub fn published(&self) -> Lsn {
+        self.published
+    }
+
+    /// Without a log, the position of the next change.
+    pub fn clock(&self) -> Lsn {
+        self.clock.load(Ordering::Relaxed)
+    }
+
+    /// Without a log, passes a position over.
+    pub fn skip(&mut self) {
+        *self.clock.get_mut() += 8;
+    }
+
+    /// Without a log, takes positions for `ops` operations; returns the first.
+    pub fn tick(&self, ops: u64) -> Result<Lsn> {
+        let lsn = self.clock.fetch_add(8 * (ops + 1), Ordering::Relaxed);
+        if lsn + 8 * (ops + 1) > MAX_LSN {
+            self.clock.fetch_sub(8 * (ops + 1), Ordering::Relaxed);
+            return Err(Error::QuotaExceeded { what: "log positions", limit: MAX_LSN });
+        }
+        Ok(lsn)
+    }
+
     /// Every change made so far has a position below this one.
     pub fn last_lsn(&self) -> Lsn {
-        self.log.as_ref().map_or(self.clock, |log| log.end())
+        self.log().map_or_else(|| self.clock(), |log| log.end())
     }
 
     /// Makes room after a read. The read has what it wants: a failure shows on the next write.
@@ -261,13 +298,13 @@ impl Core {
     /// may have left memory.
     pub fn ready(&mut self) -> Result<bool> {
         self.check_writable()?;
-        if self.log.as_ref().is_none_or(|log| !log.is_sealed()) {
+        if !self.is_sealed() {
             return Ok(false);
         }
         if self.recovery.records > 0 && self.published < self.recovery.end {
             self.checkpoint()?;
         }
-        let begun = match &mut self.log {
+        let begun = match self.log_mut() {
             Some(log) => log.begin_epoch(),
             None => Ok(()),
         };
@@ -277,8 +314,8 @@ impl Core {
     /// What follows every write: durability, room, and a share of the checkpoint.
     pub fn after_write(&mut self, bytes: usize) -> Result<()> {
         if self.options.sync {
-            match (&self.log, self.grouped) {
-                (Some(log), true) => self.awaited = Some(log.end()),
+            match (self.log().map(|log| log.end()), self.grouped) {
+                (Some(end), true) => self.awaited = Some(end),
                 _ => self.sync()?,
             }
         }
@@ -295,11 +332,10 @@ impl Core {
     fn upkeep(&mut self, bytes: u64) -> Result<()> {
         self.drain_retired();
         self.forest.cache.trim()?;
-        let Some(log) = self.log.as_ref().filter(|_| self.options.auto_checkpoint) else {
+        if !self.options.auto_checkpoint || self.log.is_none() {
             return Ok(());
-        };
-        let budget = self.options.log_budget();
-        let since = log.bytes_since(self.published);
+        }
+        let (budget, since) = (self.options.log_budget(), self.log_bytes());
         if self.options.kept_up || self.running.as_ref().is_some_and(Running::is_waiting) {
             self.over_budget = since >= budget;
             return Ok(());
@@ -327,17 +363,19 @@ impl Core {
 
     /// Whether a checkpoint is due that starts at so many bytes of log.
     pub fn is_due(&self, start: u64) -> bool {
-        self.log.as_ref().is_some_and(|log| log.bytes_since(self.published) >= start)
+        self.log().is_some_and(|log| log.bytes_since(self.published) >= start)
     }
 
     /// Whether the log waits for the first write since the opening.
     pub fn is_sealed(&self) -> bool {
-        self.log.as_ref().is_some_and(Log::is_sealed)
+        self.log().is_some_and(|log| log.is_sealed())
     }
 
     pub(super) fn begin_checkpoint(&mut self) -> Result<()> {
         self.forest.cache.trim()?;
-        self.running = Some(Running::begin(&mut self.forest, self.log.as_mut(), self.clock)?);
+        let clock = self.clock();
+        let log = self.log.as_mut().map(Mutex::get_mut);
+        self.running = Some(Running::begin(&mut self.forest, log, clock)?);
         self.debt = 0;
         Ok(())
     }
@@ -359,7 +397,7 @@ impl Core {
             return Err(Error::InvalidArgument { what: "time for this call", why });
         }
         if seeded::is(Bug::TruncateLogEarly)
-            && let Some(log) = &mut self.log
+            && let Some(log) = self.log.as_mut().map(Mutex::get_mut)
             && let Some((device, cut)) = log.after_publish(running.cut())?
         {
             device.truncate(cut)?;
@@ -372,7 +410,7 @@ impl Core {
     }
 
     pub(super) fn gave_back(&mut self, done: Result<()>) -> Result<()> {
-        self.log.as_mut().map_or(Ok(()), |log| log.gave_back(done))
+        self.log_mut().map_or(Ok(()), |log| log.gave_back(done))
     }
 
     /// The running checkpoint is published; the log below its cut can be given back.
@@ -382,7 +420,7 @@ impl Core {
         self.counters.checkpoint_pages += running.published(&mut self.forest);
         self.counters.checkpoints += 1;
         self.published = cut;
-        let left = self.log.as_mut().map_or(Ok(None), |log| log.after_publish(cut))?;
+        let left = self.log_mut().map_or(Ok(None), |log| log.after_publish(cut))?;
         self.forest.cache.trim()?;
         Ok(left)
     }
@@ -390,9 +428,9 @@ impl Core {
     /// Whether the running checkpoint is as far as writers would have brought it who take their
     /// share of it.
     pub(super) fn is_ahead(&self) -> bool {
-        let (Some(log), Some(running)) = (&self.log, &self.running) else { return true };
+        let Some(running) = &self.running else { return true };
         let share = self.options.staging_share();
-        let beyond = log.bytes_since(self.published).saturating_sub(self.options.late_start());
+        let beyond = self.log_bytes().saturating_sub(self.options.late_start());
         let all = running.all().max(1);
         // What is left, of all, is less than what is left of the log's share, of that share.
         let (left, room) = (running.left(), share.saturating_sub(beyond));
@@ -415,8 +453,7 @@ impl Core {
         self.drain_retired();
         self.forest.cache.trim()?;
         self.finish_checkpoint()?;
-        let logged = self.log.as_ref().is_some_and(|log| log.bytes_since(self.published) > 0);
-        if logged || self.forest.cache.is_dirty() {
+        if self.log_bytes() > 0 || self.forest.cache.is_dirty() {
             self.begin_checkpoint()?;
             self.finish_checkpoint()?;
         }
@@ -446,7 +483,7 @@ impl Core {
     pub fn take_awaited(&mut self) -> Option<(Arc<Durable>, Lsn)> {
         self.grouped = false;
         let end = self.awaited.take()?;
-        self.log.as_ref().map(|log| (Arc::clone(log.durable()), end))
+        self.log().map(|log| (Arc::clone(log.durable()), end))
     }
 
     /// Whether the write that just ended left the log over its budget.
@@ -457,7 +494,7 @@ impl Core {
     /// Makes everything written so far durable.
     pub fn sync(&mut self) -> Result<()> {
         self.check_writable()?;
-        let synced = match &mut self.log {
+        let synced = match self.log_mut() {
             // A sealed log too: what was replayed from it may be in the system's memory only.
             Some(log) => log.sync(),
             None => Ok(()),
@@ -513,11 +550,11 @@ impl Core {
 
     /// No version and no page is as new as this.
     pub fn limit(&self) -> Lsn {
-        self.log.as_ref().map_or(self.clock, |log| log.ceiling().max(1))
+        self.log().map_or_else(|| self.clock(), |log| log.ceiling().max(1))
     }
 
     /// Bytes of log that a crash now would replay.
     pub fn log_bytes(&self) -> u64 {
-        self.log.as_ref().map_or(0, |log| log.bytes_since(self.published))
+        self.log().map_or(0, |log| log.bytes_since(self.published))
     }
 }

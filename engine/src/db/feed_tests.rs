@@ -286,3 +286,56 @@ fn a_part_of_the_feed_is_bounded_by_what_is_read_for_it() {
     assert_eq!(found, 1);
     assert!(parts >= 3, "24 MiB read for one call");
 }
+
+#[test]
+fn a_commit_of_many_parts_comes_out_as_it_went_in() {
+    let devices = Devices::new();
+    let tree = devices.open(64 << 20);
+    let from = tree.last_lsn();
+    let value = |at: u32| [&at.to_be_bytes()[..], &[at as u8; 1000]].concat();
+    let fill = |batch: &mut super::AtomicBatch| {
+        for at in 0..900u32 {
+            batch.put(&at.to_be_bytes(), &value(at));
+        }
+    };
+    assert!(tree.atomic(fill).unwrap());
+    let page = tree.changes_since(from).unwrap();
+    let [commit] = &page.changes[..] else { panic!("{} commits", page.changes.len()) };
+    assert_eq!(commit.events.len(), 900);
+    for (at, event) in (0..900u32).zip(&commit.events) {
+        let ChangeEvent::Put { key, value: found, .. } = event else { panic!("{event:?}") };
+        assert!(key == &at.to_be_bytes() && found == &value(at), "entry {at}");
+    }
+}
+
+#[test]
+fn a_follower_waits_for_the_disk_only_if_writers_do() {
+    let devices = Devices::new();
+    let tree = devices.open(64 << 20);
+    let from = tree.last_lsn();
+    tree.put(b"key", b"value").unwrap();
+    let before = tree.stats().unwrap().log_syncs;
+    assert_eq!(tree.changes_since(from).unwrap().changes.len(), 1);
+    assert_eq!(tree.stats().unwrap().log_syncs, before);
+}
+
+#[test]
+fn the_feed_of_a_database_is_of_what_its_users_did() {
+    let devices = Devices::new();
+    let options = Options { feed_retention: 1 << 20, ..Options::default() };
+    let (blobs, log) = (devices.blobs.clone(), devices.log.clone());
+    let db = DB::open_with_devices(blobs, Some(log), options).unwrap();
+    let from = db.last_lsn();
+    let tree = db.create_tree("users").unwrap();
+    tree.put(b"ann", b"1000").unwrap();
+    db.drop_tree("users").unwrap();
+    let page = db.changes_since(from).unwrap();
+    let events: Vec<_> = page.changes.into_iter().flat_map(|commit| commit.events).collect();
+    let [ChangeEvent::CreateTree { tree: created }, put, ChangeEvent::DropTree { tree: dropped }] =
+        &events[..]
+    else {
+        panic!("{events:?}")
+    };
+    assert!(matches!(put, ChangeEvent::Put { key, .. } if key == b"ann"));
+    assert!(created == dropped && *created == put.tree());
+}

@@ -230,3 +230,36 @@ fn damaged_pages_never_panic_or_hang() {
         exercise_moves(blobs, &mut random);
     }
 }
+
+#[test]
+fn a_key_that_is_twice_on_a_page_ends_a_scan_either_way() {
+    let published = published(600);
+    let blobs = published.restore(|_, _, bytes| {
+        let word = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
+        let (leaf, lines, count) = (bytes[0] == 1, usize::from(word(18)), usize::from(word(16)));
+        if leaf && count > 4 {
+            let offsets = 64 + 64 * lines;
+            bytes.copy_within(offsets + 4..offsets + 6, offsets + 6);
+        }
+    });
+    let tree = open(blobs).unwrap();
+    for reverse in [false, true] {
+        let scan = tree.range().prefix(b"dir/");
+        let scan = if reverse { scan.reverse() } else { scan };
+        let (mut before, mut failed) = (None, false);
+        for entry in scan {
+            match entry {
+                Ok(RangeEntry::Key { key, .. }) => {
+                    assert!(before.as_ref() != Some(&key), "{reverse}: the same again");
+                    before = Some(key);
+                }
+                Ok(other) => panic!("{other:?}"),
+                Err(error) => {
+                    assert!(matches!(error, Error::Corrupt(_)), "{error}");
+                    failed = true;
+                }
+            }
+        }
+        assert!(failed, "reverse {reverse}");
+    }
+}

@@ -371,6 +371,19 @@ mod tests {
     }
 
     #[test]
+    fn a_block_is_full_before_it_is_over_its_size() {
+        for (over, blocks) in [(0, 0), (1, 1)] {
+            let mut writer = ImageWriter::begin();
+            writer.tree("tree");
+            writer.record(&[0; 1000], 8, &[1; 2000]);
+            let left = IMAGE_BLOCK_BYTES - writer.block.len();
+            let begun = writer.written().len();
+            writer.record(&alloc::vec![1; left - 40_000 + over], 16, &[2; 40_000]);
+            assert_eq!(usize::from(writer.written().len() > begun), blocks, "{over} bytes over");
+        }
+    }
+
+    #[test]
     fn every_flip_cut_and_tail_is_noticed() {
         let bytes = sample().into_bytes();
         for at in (0..bytes.len()).step_by(997).chain(0..200).chain(bytes.len() - 60..bytes.len()) {

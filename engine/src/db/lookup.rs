@@ -17,8 +17,7 @@ use crate::node::Record as Stored;
 
 /// The version of `key`.
 pub(super) fn version<S: Source>(source: &S, key: &[u8]) -> Result<Option<RecordVersion>> {
-    source.look(|reader| {
-        let found = reader.find(source.tree(), key)?;
+    source.find(key, |_, found| {
         Ok(found.map(|(page, slot)| RecordVersion::from_raw(Stored::read(page, slot).version)))
     })
 }
@@ -32,8 +31,8 @@ pub(super) fn with<S: Source, R>(
     // Values that lie on a page fit here, so that they cost no allocation.
     let mut short = [0; MAX_INLINE_RECORD_BYTES];
     let mut long = Vec::new();
-    let found = source.look(|reader| {
-        let Some((page, slot)) = reader.find(source.tree(), key)? else { return Ok(None) };
+    let found = source.find(key, |reader, found| {
+        let Some((page, slot)) = found else { return Ok(None) };
         let value = reader.value(Stored::read(page, slot).value)?;
         match short.get_mut(..value.len()) {
             Some(short) => short.copy_from_slice(value),
@@ -47,8 +46,8 @@ pub(super) fn with<S: Source, R>(
 /// Puts the value of `key` into `out`.
 pub(super) fn into<S: Source>(source: &S, key: &[u8], out: &mut Vec<u8>) -> Result<bool> {
     out.clear();
-    source.look(|reader| {
-        let Some((page, slot)) = reader.find(source.tree(), key)? else { return Ok(false) };
+    source.find(key, |reader, found| {
+        let Some((page, slot)) = found else { return Ok(false) };
         out.extend_from_slice(reader.value(Stored::read(page, slot).value)?);
         Ok(true)
     })

@@ -1,10 +1,12 @@
 //! The public handles.
 
 mod batch;
+mod beside;
 mod catalog;
 mod core;
 mod feed;
 mod figures;
+mod hold;
 mod image;
 mod image_parts;
 mod journal;
@@ -38,6 +40,8 @@ mod write;
 
 #[cfg(test)]
 mod batch_tests;
+#[cfg(test)]
+mod beside_tests;
 #[cfg(test)]
 mod fault_tests;
 #[cfg(test)]

@@ -150,3 +150,19 @@ impl Options {
 const fn default_snapshot_bytes() -> u64 {
     DEFAULT_SNAPSHOT_BYTES
 }
+
+#[cfg(all(test, feature = "serde"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_of_an_earlier_version_have_todays_defaults_for_the_rest() {
+        let defaults = Options::default();
+        let mut written = serde_json::to_value(&defaults).unwrap();
+        let fields = written.as_object_mut().unwrap();
+        for later in ["kept_up", "snapshot_bytes", "feed_retention", "publish_writes"] {
+            assert!(fields.remove(later).is_some(), "{later}");
+        }
+        assert_eq!(serde_json::from_value::<Options>(written).unwrap(), defaults);
+    }
+}

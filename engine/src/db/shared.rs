@@ -8,6 +8,7 @@ use core::ops::Deref;
 
 use super::core::Core;
 use super::feed::{ChangePage, FeedRun};
+use super::hold::Hold;
 use super::options::Options;
 use super::upkeep::{Keeper, Upkeep};
 use super::write::Failed;
@@ -15,8 +16,9 @@ use crate::error::{Error, Result};
 use crate::forest::Forest;
 use crate::ids::{FEED_TREE, Lsn, TreeId};
 use crate::limits::{MAX_FEED_CHANGES, MAX_SCAN_BYTES, READ_GROWTH_BYTES};
+use crate::log::Durable;
 use crate::node::Miss;
-use crate::sync::{Mutex, RwLock};
+use crate::sync::Mutex;
 
 /// What all handles of an open store have in common. With the last of them the store closes.
 pub(super) struct Shared {
@@ -27,8 +29,10 @@ pub(super) struct Shared {
 
 /// An open store.
 pub(super) struct Store {
-    pub core: RwLock<Core>,
+    pub core: Hold,
     pub options: Options,
+    /// Whether writes that stay on one page may be made beside others.
+    pub beside: bool,
     /// Held by who has a part of a checkpoint under way without the lock of `core`, and by who
     /// needs that nobody has. Taken before that lock.
     pub turn: Mutex<()>,
@@ -39,8 +43,14 @@ impl Shared {
         let start = options
             .start_keeper
             .0
-            .filter(|_| core.log.is_some() && options.kept_up && !options.read_only);
-        let store = Arc::new(Store { core: RwLock::new(core), options, turn: Mutex::new(()) });
+            .filter(|_| core.log().is_some() && options.kept_up && !options.read_only);
+        // Writers that take their share of checkpoints have the store alone for it, the change
+        // feed is in the order of the log, and a write that is published at once is alone.
+        let shares = core.log().is_some() && options.auto_checkpoint && !options.kept_up;
+        let publishes = core.log().is_none() && options.publish_writes;
+        let beside = !shares && !publishes && options.feed_retention == 0 && !options.read_only;
+        let store = Store { core: Hold::new(core), options, beside, turn: Mutex::new(()) };
+        let store = Arc::new(store);
         let keeper = start.map(|start| start(Upkeep::new(Arc::clone(&store))));
         Arc::new(Self { keeper, store })
     }
@@ -128,13 +138,19 @@ impl Store {
             self.help();
         }
         let Some((durable, end)) = awaited else { return Ok(done) };
-        match durable.wait(end) {
+        match self.wait(&durable, end) {
             Ok(()) => Ok(done),
-            Err(error) => {
-                self.core.write().give_up(error.to_string());
-                Err(unsure(error))
-            }
+            Err(error) => Err(unsure(error)),
         }
+    }
+
+    /// Waits until what was written is durable; if that fails, nothing more is written.
+    pub fn wait(&self, durable: &Durable, end: Lsn) -> Result<()> {
+        let waited = durable.wait(end);
+        if let Err(error) = &waited {
+            self.core.write().give_up(error.to_string());
+        }
+        waited
     }
 
     /// Waits until everything written so far is durable, if the store promises that of what it
@@ -144,7 +160,7 @@ impl Store {
             return Ok(());
         }
         let core = self.core.read();
-        let awaited = core.log.as_ref().map(|log| (Arc::clone(log.durable()), log.end()));
+        let awaited = core.log().map(|log| (Arc::clone(log.durable()), log.end()));
         drop(core);
         awaited.map_or(Ok(()), |(durable, end)| durable.wait(end))
     }

@@ -10,7 +10,7 @@ use crate::cache::{Cache, Past};
 use crate::error::Result;
 use crate::forest::{Pages, Reader};
 use crate::ids::{Lsn, TreeId};
-use crate::node::Miss;
+use crate::node::{Miss, Page};
 
 /// One tree in one state, or in its newest one. Cheap to clone.
 pub trait Source: Clone {
@@ -28,6 +28,22 @@ pub trait Source: Clone {
     /// # Errors
     /// `SnapshotEpochExhausted`, `TreeDropped`, `Poisoned`.
     fn still(&self) -> Result<View>;
+
+    /// Runs `read` on the record of `key`, if there is one, again and again until nothing is
+    /// missing, with no lock held afterwards.
+    ///
+    /// # Errors
+    /// Those of [`Source::look`].
+    fn find<T>(
+        &self,
+        key: &[u8],
+        mut read: impl FnMut(Reader<'_, Self::Pages<'_>>, Option<(&Page, usize)>) -> Result<T, Miss>,
+    ) -> Result<T> {
+        self.look(|reader| {
+            let found = reader.find(self.tree(), key)?;
+            read(reader, found)
+        })
+    }
 
     /// Runs a lookup, again and again until nothing is missing, with no lock held afterwards.
     ///
@@ -54,6 +70,15 @@ impl Source for Tree {
 
     fn still(&self) -> Result<View> {
         Ok(View::new(Moment::take(&self.shared, self.tree)?, self.tree, b""))
+    }
+
+    #[inline]
+    fn find<T>(
+        &self,
+        key: &[u8],
+        read: impl FnMut(Reader<'_, Cache>, Option<(&Page, usize)>) -> Result<T, Miss>,
+    ) -> Result<T> {
+        self.shared.find(self.tree, key, read)
     }
 
     #[inline]

@@ -40,7 +40,7 @@ impl Core {
 
     /// Bytes that store and log have allocated.
     fn allocated(&self) -> Result<u64> {
-        let log = self.log.as_ref().map_or(Ok(0), |log| log.allocated())?;
+        let log = self.log().map_or(Ok(0), |log| log.allocated())?;
         Ok(self.forest.cache.blobs().usage()?.allocated_bytes + log)
     }
 }

@@ -176,8 +176,9 @@ pub(super) fn collect_all(core: &Core) -> Result<DBStats> {
 
 fn layers(core: &Core, root: &Root) -> Result<TreeStats> {
     let (cache, forest) = (core.forest.cache.counters, core.forest.counters);
-    let log = core.log.as_ref();
-    let counters = log.map(|log| log.counters()).unwrap_or_default();
+    let log_bytes = core.log_bytes();
+    let log = core.log();
+    let counters = log.as_ref().map(|log| log.counters()).unwrap_or_default();
     Ok(TreeStats {
         records: root.records,
         frames: root.frames,
@@ -198,7 +199,7 @@ fn layers(core: &Core, root: &Root) -> Result<TreeStats> {
         checkpoints: core.counters.checkpoints,
         checkpoint_pages: core.counters.checkpoint_pages,
         pre_images: cache.pre_images,
-        log_bytes: core.log_bytes(),
+        log_bytes,
         log_records: counters.records,
         log_written_bytes: counters.bytes,
         log_syncs: counters.syncs,
@@ -206,8 +207,8 @@ fn layers(core: &Core, root: &Root) -> Result<TreeStats> {
         replayed_records: core.recovery.records,
         replayed_bytes: core.recovery.bytes,
         torn_tail: core.recovery.torn,
-        log_allocated_bytes: log.map_or(Ok(0), |log| log.allocated())?,
-        last_lsn: log.map_or(0, |log| log.end()),
+        log_allocated_bytes: log.as_ref().map_or(Ok(0), |log| log.allocated())?,
+        last_lsn: log.as_ref().map_or(0, |log| log.end()),
         store: core.forest.cache.blobs().usage()?,
     })
 }

@@ -109,9 +109,9 @@ impl Tree {
     /// # Errors
     /// `Corrupt` if what was read is damaged, `TreeDropped`, and failures of the device.
     pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.look(|forest| {
-            let Some((page, slot)) = forest.reader().find(self.tree, key)? else { return Ok(None) };
-            Ok(Some(forest.reader().value(Stored::read(page, slot).value)?.into()))
+        self.shared.find(self.tree, key, |reader, found| {
+            let Some((page, slot)) = found else { return Ok(None) };
+            Ok(Some(reader.value(Stored::read(page, slot).value)?.into()))
         })
     }
 
@@ -129,11 +129,11 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::get`].
     pub fn get_record(&self, key: &[u8]) -> Result<Option<Record>> {
-        self.look(|forest| {
-            let Some((page, slot)) = forest.reader().find(self.tree, key)? else { return Ok(None) };
+        self.shared.find(self.tree, key, |reader, found| {
+            let Some((page, slot)) = found else { return Ok(None) };
             let stored = Stored::read(page, slot);
             let version = RecordVersion::from_raw(stored.version);
-            Ok(Some(Record { value: forest.reader().value(stored.value)?.into(), version }))
+            Ok(Some(Record { value: reader.value(stored.value)?.into(), version }))
         })
     }
 
@@ -328,7 +328,7 @@ impl Tree {
     /// # Errors
     /// `TreeDropped`, and failures of a remote store to answer.
     pub fn stats(&self) -> Result<TreeStats> {
-        super::stats::collect(&self.shared.core.read(), self.tree)
+        super::stats::collect(&self.shared.core.write(), self.tree)
     }
 
     /// The number by which the change feed of a database names the tree. No other tree of the

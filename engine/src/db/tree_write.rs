@@ -5,9 +5,11 @@
 use alloc::vec::Vec;
 
 use super::batch::AtomicBatch;
+use super::beside::Single;
 use super::stats::VacuumStats;
 use super::tree::Tree;
 use crate::error::{Error, Result};
+use crate::forest::Change;
 use crate::ids::RecordVersion;
 use crate::txn::{Expect, Request};
 
@@ -22,6 +24,10 @@ pub enum PutOutcome {
 }
 
 impl Tree {
+    fn change(&self, key: &[u8], change: Change<'_>, when: Expect) -> Result<bool> {
+        self.shared.change(Single { tree: self.tree, key, change, when })
+    }
+
     /// Writes a record, replacing any under the same key.
     ///
     /// ```
@@ -37,7 +43,7 @@ impl Tree {
     /// failure, and failures of the devices. After an error the write may or may not be found on
     /// reopening; after one of the first four it is not.
     pub fn put(&self, key: &[u8], value: &[u8]) -> Result<()> {
-        self.shared.commit_one(|core| core.put(self.tree, key, value))
+        self.change(key, Change::Put(value), Expect::Anything).map(|_| ())
     }
 
     /// Writes a record and returns the value that was under the key.
@@ -67,7 +73,7 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::put`].
     pub fn put_if_absent(&self, key: &[u8], value: &[u8]) -> Result<bool> {
-        self.shared.commit_one(|core| core.put_when(self.tree, key, value, Expect::Absent))
+        self.change(key, Change::Put(value), Expect::Absent)
     }
 
     /// Replaces a record if it is there in this version; whether it did.
@@ -89,8 +95,7 @@ impl Tree {
         expected: RecordVersion,
         value: &[u8],
     ) -> Result<bool> {
-        self.shared
-            .commit_one(|core| core.put_when(self.tree, key, value, Expect::Version(expected)))
+        self.change(key, Change::Put(value), Expect::Version(expected))
     }
 
     /// Deletes a record; `false` if there was none.
@@ -106,7 +111,7 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::put`].
     pub fn delete(&self, key: &[u8]) -> Result<bool> {
-        self.shared.commit_one(|core| core.delete_when(self.tree, key, Expect::Anything))
+        self.change(key, Change::Delete, Expect::Anything)
     }
 
     /// Deletes a record and returns its value.
@@ -139,7 +144,7 @@ impl Tree {
     /// # Errors
     /// Those of [`Tree::put`].
     pub fn delete_if_version(&self, key: &[u8], expected: RecordVersion) -> Result<bool> {
-        self.shared.commit_one(|core| core.delete_when(self.tree, key, Expect::Version(expected)))
+        self.change(key, Change::Delete, Expect::Version(expected))
     }
 
     /// Writes records together, as one log record. Of several under one key the last one stays.

@@ -10,12 +10,13 @@ use alloc::sync::Arc;
 use core::ops::{Deref, DerefMut};
 
 use super::core::Core;
+use super::hold::CoreWrite;
 use super::shared::Store;
 use crate::checkpoint::{Changes, Next, Part, Written};
 use crate::device::{BlobStore, LogDevice};
 use crate::error::{Error, Result};
 use crate::ids::Lsn;
-use crate::sync::{MaybeSync, MutexGuard, RwLockWriteGuard};
+use crate::sync::{MaybeSync, MutexGuard};
 
 /// Pages that a writer over the log's budget checkpoints.
 const HELP_PAGES: usize = 64;
@@ -99,7 +100,7 @@ impl Core {
 
 /// The store's lock, with no part of a checkpoint under way elsewhere.
 pub(super) struct Settled<'a> {
-    core: RwLockWriteGuard<'a, Core>,
+    core: CoreWrite<'a>,
     _turn: MutexGuard<'a, ()>,
 }
 

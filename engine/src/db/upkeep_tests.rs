@@ -108,3 +108,21 @@ fn maintenance_of_a_store_just_opened_stages_no_more_than_asked_for() {
     tree.delete(b"after").unwrap();
     assert!(dump(&tree) == before);
 }
+
+#[test]
+fn a_checkpoint_asked_for_leaves_little_free_space() {
+    let devices = Devices::new();
+    let tree = devices.tree();
+    for round in 0..3u32 {
+        for at in 0..6000u32 {
+            tree.put(&at.to_be_bytes(), &[round as u8; 200]).unwrap();
+        }
+        tree.checkpoint().unwrap();
+    }
+    for at in (0..6000u32).filter(|at| at % 50 > 0) {
+        tree.delete(&at.to_be_bytes()).unwrap();
+    }
+    tree.checkpoint().unwrap();
+    let usage = devices.blobs.usage().unwrap();
+    assert!(usage.free_bytes <= usage.allocated_bytes / 16, "{usage:?}");
+}

@@ -10,7 +10,6 @@ use super::core::Core;
 use crate::error::{Error, Result};
 use crate::forest::Place;
 use crate::ids::{Lsn, TreeId};
-use crate::limits::MAX_LSN;
 use crate::log::OpRef;
 use crate::txn::{Expect, Pending, Request, check_limits, check_requests};
 
@@ -158,17 +157,17 @@ impl Core {
         let bytes = check_requests(requests)?;
         self.check_journal()?;
         self.ready()?;
-        let prepared = match &mut self.log {
+        let prepared = match self.log_mut() {
             Some(log) => log.prepare(bytes),
             // Without a log the limits of a log record hold all the same.
-            None => Ok(self.clock),
+            None => Ok(self.clock()),
         };
         let lsn = prepared.map_err(|error| self.judge(error))?;
         let mut pending = match Pending::run(&mut self.forest, requests, lsn) {
             Ok(Some(pending)) => pending,
             stopped => {
                 // Pages may bear the position by now, and no page is as new as the clock.
-                self.clock += 8;
+                self.skip();
                 self.after_read();
                 return match stopped {
                     Err(error @ Error::Poisoned { .. }) => {
@@ -185,7 +184,7 @@ impl Core {
         let bytes = self.finish(lsn, pending)?;
         if bytes == 0 {
             // As above: what is compacted next bears the position that nothing was logged at.
-            self.clock += 8;
+            self.skip();
             self.after_read();
             return Ok(Some(report));
         }
@@ -231,7 +230,7 @@ impl Core {
     }
 
     /// Notes a failure of the log that is not about the operations themselves.
-    fn judge(&mut self, error: Error) -> Error {
+    pub(super) fn judge(&mut self, error: Error) -> Error {
         if matches!(error, Error::BlobStoreIo(_) | Error::Poisoned { .. }) {
             self.give_up(error.to_string());
         }
@@ -239,20 +238,12 @@ impl Core {
     }
 
     fn append(&mut self, ops: &[OpRef<'_>]) -> Result<Lsn> {
-        match &mut self.log {
+        match self.log_mut() {
             Some(log) => match log.append_ops(ops) {
                 Ok(lsn) => Ok(lsn),
                 Err(error) => Err(self.judge(error)),
             },
-            None => {
-                let lsn = self.clock;
-                let next = lsn + 8 * (ops.len() as u64 + 1);
-                if next > MAX_LSN {
-                    return Err(Error::QuotaExceeded { what: "log positions", limit: MAX_LSN });
-                }
-                self.clock = next;
-                Ok(lsn)
-            }
+            None => self.tick(ops.len() as u64),
         }
     }
 }

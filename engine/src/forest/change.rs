@@ -266,7 +266,7 @@ pub(super) fn suffix(key: &[u8], stripped: usize) -> &[u8] {
 }
 
 /// Bytes a record of this key and value length takes on a page.
-fn stored_size(key: &[u8], value_len: usize, stripped: usize) -> usize {
+pub(super) fn stored_size(key: &[u8], value_len: usize, stripped: usize) -> usize {
     let long = is_long(key.len()).then_some(LongKey { extent: 0, len: 0 });
     // Only the length counts, so a run of zeros stands for the value.
     const ZEROS: [u8; crate::limits::MAX_INLINE_RECORD_BYTES] =

@@ -17,7 +17,7 @@ use crate::node::build::page_holds;
 use crate::node::{Miss, Owned, Page};
 
 /// A page with less than this in use looks for a neighbour to join, in bytes.
-const THIN_PAGE: usize = PAGE_BYTES / 4;
+pub(super) const THIN_PAGE: usize = PAGE_BYTES / 4;
 /// Joined pages may fill this much of one, in bytes, so that they do not split again at once.
 const JOINED_PAGE: usize = PAGE_BYTES * 3 / 4;
 

@@ -5,6 +5,7 @@
 //! its parent, between the fences that the parent's crossings say; the first crossing of a
 //! frame is at its low fence. A structure change loads all it needs first and then cannot fail.
 
+mod beside;
 mod change;
 mod check;
 mod compact;
@@ -34,6 +35,7 @@ use crate::cache::Cache;
 use crate::error::Result;
 use crate::node::Miss;
 
+pub use beside::{Change, Spot};
 pub use change::{Place, Previous, Remains};
 pub use check::{Census, Checker};
 pub use count::Count;

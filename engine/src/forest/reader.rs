@@ -29,7 +29,7 @@ impl Pages for Cache {
     }
 
     fn live(&self, frame: u32) -> Result<Option<u64>, Miss> {
-        Ok(Some(u64::from(self.frame(frame)?.meta.live)))
+        Ok(Some(u64::from(self.frame(frame)?.live())))
     }
 }
 

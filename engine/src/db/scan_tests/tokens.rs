@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::{Ask, Awkward, Item, Random, grown, items, keys_of, open, store};
 use crate::cache::Cache;
+use crate::codec::checksum::crc32;
 use crate::db::source::Source;
 use crate::db::{PageToken, RangeBuilder, Tree, View};
 use crate::error::{Error, Result};
@@ -30,6 +31,19 @@ fn some_tree() -> Tree {
 
 fn token(ask: &Ask, tree: &Tree) -> PageToken {
     ask.records(tree).page_from(None, 1, 100).unwrap().next.unwrap()
+}
+
+#[test]
+fn a_token_without_a_snapshot_names_none() {
+    let bytes = token(&Ask::default(), &some_tree()).to_bytes();
+    let (body, crc) = bytes.split_last_chunk::<4>().unwrap();
+    assert_eq!(crc, &crc32(0, body).to_le_bytes(), "the checksum is at the end");
+    // A form, the scan, whether there is a snapshot, its number.
+    assert_eq!((body[9], &body[10..18]), (0, &[0; 8][..]));
+    let mut other = body.to_vec();
+    other[10] = 1;
+    other.extend(crc32(0, &other).to_le_bytes());
+    assert!(refused(&other) && !refused(&bytes));
 }
 
 #[test]
