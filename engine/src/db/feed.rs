@@ -218,7 +218,7 @@ impl Feed {
             forest.give_back(written);
             value.clear();
         }
-        Ok(before + (ops.len() + ENTRY_BYTES * parts) as u64)
+        Ok(before + (ops.len() + ENTRY_BYTES) as u64)
     }
 
     /// Finds out how much the feed holds.

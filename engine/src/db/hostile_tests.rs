@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::geometry::Geometry;
 use crate::ids::BlobId;
 use crate::limits::PAGE_BYTES;
+use crate::node::record::RECORD_HEADER;
 use crate::random::Random;
 
 fn key(at: usize) -> Vec<u8> {
@@ -233,13 +234,19 @@ fn damaged_pages_never_panic_or_hang() {
 
 #[test]
 fn a_key_that_is_twice_on_a_page_ends_a_scan_either_way() {
-    let published = published(600);
+    let published = published(20);
     let blobs = published.restore(|_, _, bytes| {
-        let word = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
-        let (leaf, lines, count) = (bytes[0] == 1, usize::from(word(18)), usize::from(word(16)));
+        let word = |at: usize| usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
+        let (leaf, lines, count) = (bytes[0] == 1, word(18), word(16));
         if leaf && count > 4 {
-            let offsets = 64 + 64 * lines;
-            bytes.copy_within(offsets + 4..offsets + 6, offsets + 6);
+            // The third record takes the key of the second.
+            let [from, to] = [1, 2].map(|slot| word(64 + 64 * lines + 2 * slot));
+            let [len, other] = [from, to].map(|at| word(at + 8));
+            if len == other {
+                let key = from + RECORD_HEADER..from + RECORD_HEADER + len;
+                bytes.copy_within(key, to + RECORD_HEADER);
+                bytes.copy_within(65..66, 66);
+            }
         }
     });
     let tree = open(blobs).unwrap();

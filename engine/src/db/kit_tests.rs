@@ -73,6 +73,8 @@ pub(super) struct Faulty {
     staged: AtomicU64,
     stages: AtomicI64,
     meanwhile: Mutex<Option<Meanwhile>>,
+    /// Bytes it pretends to have free.
+    loose: AtomicU64,
 }
 
 /// A log in memory whose appends and syncs fail from the n-th on.
@@ -108,6 +110,7 @@ impl Faulty {
             stages: AtomicI64::new(NEVER),
             staged: AtomicU64::new(0),
             meanwhile: Mutex::new(None),
+            loose: AtomicU64::new(0),
         })
     }
 
@@ -144,6 +147,16 @@ impl Faulty {
     pub fn heal(&self) {
         self.left.store(NEVER, Ordering::Relaxed);
         self.stages.store(NEVER, Ordering::Relaxed);
+    }
+
+    /// Pretends that so many bytes are free; each publish of nothing gives half of them back.
+    pub fn loosen(&self, bytes: u64) {
+        self.loose.store(bytes, Ordering::Relaxed);
+    }
+
+    /// What is left of them.
+    pub fn loose(&self) -> u64 {
+        self.loose.load(Ordering::Relaxed)
     }
 
     /// Pages staged so far.
@@ -200,13 +213,19 @@ impl BlobStore for Faulty {
         self.store.release(tickets)
     }
     fn publish(&self, ops: &[BlobOp], root: &[u8]) -> Result<()> {
+        if ops.is_empty() {
+            self.loose.store(self.loose() / 2, Ordering::Relaxed);
+        }
         self.disturbed(|| self.store.publish(ops, root))
     }
     fn discard(&self) -> Result<()> {
         self.store.discard()
     }
     fn usage(&self) -> Result<StoreUsage> {
-        self.store.usage()
+        let mut usage = self.store.usage()?;
+        usage.free_bytes += self.loose();
+        usage.allocated_bytes += self.loose();
+        Ok(usage)
     }
     fn audit(
         &self,

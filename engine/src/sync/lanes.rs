@@ -20,7 +20,7 @@
 //! of their own is Hsieh and Weihl's ("Scalable Reader-Writer Locks for Parallel Systems", 1992).
 
 use super::shim::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
-use super::shim::{HINTS, LATCHES, PATIENCE, pause, spin, thread_id};
+use super::shim::{HINTS, LATCHES, PATIENCE, in_order, pause, spin, thread_id};
 
 /// Threads that can be at the state at the same time; more of them wait.
 pub use super::shim::LANES;
@@ -105,6 +105,7 @@ impl Lanes {
     pub fn enter(&self) -> LaneId {
         loop {
             let lane = self.take();
+            in_order();
             if !self.closed.load(Ordering::SeqCst) {
                 return lane;
             }
@@ -164,6 +165,7 @@ impl Lanes {
         let latch = &self.latches[spread(page, LATCHES.ilog2())];
         for _ in 0..PATIENCE {
             self.say(lane, page << KIND_BITS | READS, Ordering::SeqCst);
+            in_order();
             if !latch.load(Ordering::SeqCst) {
                 return true;
             }
@@ -189,6 +191,7 @@ impl Lanes {
                 return None;
             }
             self.say(lane, CHANGES, Ordering::SeqCst);
+            in_order();
             let mut all = None;
             for other in self.others(lane) {
                 let said = other.load(Ordering::SeqCst);
@@ -228,6 +231,7 @@ impl Lanes {
     /// change pages.
     pub fn read_all(&self, lane: LaneId) {
         self.say(lane, ALL, Ordering::SeqCst);
+        in_order();
         for other in self.others(lane) {
             let mut tries = 0;
             while kind(other.load(Ordering::SeqCst)) == CHANGES {
@@ -245,6 +249,7 @@ impl Lanes {
     pub fn close(&self) -> Closed<'_> {
         let turn = self.turn.lock();
         self.closed.store(true, Ordering::SeqCst);
+        in_order();
         let closed = Closed { lanes: self, _turn: turn };
         for lane in &self.lanes[..self.used()] {
             let mut tries = 0;
@@ -260,6 +265,7 @@ impl Lanes {
     pub fn try_close(&self) -> Option<Closed<'_>> {
         let turn = self.turn.try_lock()?;
         self.closed.store(true, Ordering::SeqCst);
+        in_order();
         let closed = Closed { lanes: self, _turn: turn };
         let mut lanes = self.lanes[..self.used()].iter();
         let empty = lanes.all(|lane| lane.0.load(Ordering::SeqCst) == EMPTY);

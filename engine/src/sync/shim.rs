@@ -40,3 +40,8 @@ pub fn pause(tries: &mut u32) {
 pub fn thread_id() -> u64 {
     RawThreadId.nonzero_thread_id().get() as u64
 }
+
+/// Between what one says and what one looks at, both sequentially consistent. That is all it
+/// takes; a suite whose model knows no such accesses, but fences, has one here.
+#[inline(always)]
+pub fn in_order() {}

@@ -1,0 +1,192 @@
+//! Every interleaving of a few threads at the lanes of an open store, each with every value that
+//! the memory model lets it read (loom): what one changes, nobody else has at the same time.
+//!
+//! Loom knows sequential consistency only as fences, so the shim has one where the engine's
+//! accesses are sequentially consistent themselves. Without it loom must find a race: that shows
+//! that these tests can fail.
+
+use std::sync::atomic::{AtomicBool as Plain, Ordering as Order};
+
+use loom::cell::UnsafeCell;
+use loom::model::Builder;
+use loom::sync::Arc;
+use loom::thread;
+
+/// Whether the fence is left out.
+static WITHOUT_FENCE: Plain = Plain::new(false);
+
+mod shim {
+    use super::{Order, WITHOUT_FENCE};
+
+    pub use loom::sync::MutexGuard;
+    pub use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+
+    pub const LANES: usize = 3;
+    pub const HINTS: usize = 2;
+    pub const LATCHES: usize = 2;
+    pub const PATIENCE: usize = 2;
+
+    #[derive(Debug)]
+    pub struct Mutex<T>(loom::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        pub fn new(value: T) -> Self {
+            Self(loom::sync::Mutex::new(value))
+        }
+
+        pub fn lock(&self) -> MutexGuard<'_, T> {
+            self.0.lock().expect("nobody panicked")
+        }
+
+        pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
+            self.0.try_lock().ok()
+        }
+    }
+
+    pub fn spin() {
+        loom::thread::yield_now();
+    }
+
+    pub fn pause(_tries: &mut u32) {
+        loom::thread::yield_now();
+    }
+
+    pub fn thread_id() -> u64 {
+        0
+    }
+
+    pub fn in_order() {
+        if !WITHOUT_FENCE.load(Order::Relaxed) {
+            loom::sync::atomic::fence(Ordering::SeqCst);
+        }
+    }
+}
+
+#[allow(dead_code, reason = "what only the engine's own tests use")]
+#[path = "../../engine/src/sync/lanes.rs"]
+mod lanes;
+
+use lanes::Lanes;
+
+/// Two pages behind lanes. A race at them is what loom looks for.
+struct Shared {
+    lanes: Lanes,
+    pages: [UnsafeCell<u64>; 2],
+}
+
+/// What a thread does.
+#[derive(Clone, Copy, Debug)]
+enum Act {
+    Read(usize),
+    Change(usize),
+    ReadAll,
+    ChangeAll,
+}
+
+impl Shared {
+    fn new() -> Self {
+        Self { lanes: Lanes::default(), pages: [UnsafeCell::new(0), UnsafeCell::new(0)] }
+    }
+
+    fn act(&self, act: Act) {
+        // Asking for access is what loom judges; what for makes no difference.
+        let look = |page: &UnsafeCell<u64>| page.with(|_| ());
+        let change = |page: &UnsafeCell<u64>| page.with_mut(|_| ());
+        if let Act::ChangeAll = act {
+            let _closed = self.lanes.close();
+            return self.pages.iter().for_each(change);
+        }
+        let lane = self.lanes.enter();
+        match act {
+            Act::Read(page) => {
+                if self.lanes.read(lane, page as u64) {
+                    look(&self.pages[page]);
+                }
+            }
+            Act::Change(page) => {
+                if let Some(latch) = self.lanes.latch(lane, page as u64) {
+                    change(&self.pages[page]);
+                    self.lanes.unlatch(lane, latch);
+                }
+            }
+            Act::ReadAll | Act::ChangeAll => {
+                self.lanes.read_all(lane);
+                self.pages.iter().for_each(look);
+            }
+        }
+        self.lanes.leave(lane);
+    }
+}
+
+/// Tries all interleavings of threads that do these, with up to so many preemptions.
+fn explore(acts: &'static [Act], preemptions: usize) {
+    let mut builder = Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    builder.max_branches = 100_000;
+    builder.check(move || {
+        let shared = Arc::new(Shared::new());
+        let (first, others) = acts.split_first().expect("some thread");
+        let others: Vec<_> = others
+            .iter()
+            .map(|&act| {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || shared.act(act))
+            })
+            .collect();
+        shared.act(*first);
+        others.into_iter().for_each(|other| other.join().expect("ends"));
+    });
+}
+
+#[test]
+fn a_page_that_changes_is_nobody_elses() {
+    explore(&[Act::Change(0), Act::Read(0)], 3);
+    explore(&[Act::Change(0), Act::Change(0)], 3);
+    explore(&[Act::Change(0), Act::ReadAll], 3);
+    explore(&[Act::Change(0), Act::ChangeAll], 3);
+}
+
+#[test]
+fn who_has_everything_has_it_alone() {
+    explore(&[Act::ChangeAll, Act::Read(0)], 3);
+    explore(&[Act::ChangeAll, Act::ReadAll], 3);
+    explore(&[Act::ChangeAll, Act::ChangeAll], 3);
+}
+
+#[test]
+fn three_at_a_time() {
+    explore(&[Act::Change(0), Act::Read(0), Act::ReadAll], 2);
+    explore(&[Act::Change(0), Act::Change(1), Act::ReadAll], 2);
+    explore(&[Act::Change(0), Act::Read(0), Act::ChangeAll], 2);
+}
+
+/// In a process of its own, since the switch is of the whole process.
+#[test]
+fn without_the_order_of_what_is_said_and_seen_a_race_is_found() {
+    let name = "races_without_the_order";
+    let this = std::env::current_exe().expect("is a program");
+    for acts in 0..3 {
+        let run = std::process::Command::new(&this)
+            .args(["--exact", name, "--ignored", "--nocapture"])
+            .env("ACTS", acts.to_string())
+            .output()
+            .expect("starts");
+        let said = [run.stdout, run.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert!(!run.status.success(), "acts {acts}: no race found");
+        assert!(said.contains("Causality violation"), "acts {acts}: {said}");
+    }
+}
+
+#[test]
+#[ignore = "the test before starts it, and it must fail"]
+fn races_without_the_order() {
+    WITHOUT_FENCE.store(true, Order::Relaxed);
+    let acts: &[&[Act]] = &[
+        &[Act::Change(0), Act::Read(0)],
+        &[Act::Change(0), Act::ReadAll],
+        &[Act::ChangeAll, Act::Read(0)],
+    ];
+    let chosen = std::env::var("ACTS").ok().and_then(|acts| acts.parse::<usize>().ok());
+    explore(acts[chosen.expect("started by the test before")], 3);
+}
