@@ -2,7 +2,7 @@
 //! JavaScript package alone, `cargo xtask demo` shows the main job on real input, `cargo xtask
 //! examples` runs the examples, `cargo xtask api` keeps the list of what holt offers, `cargo xtask
 //! mutants` asks whether the tests notice changed code, `cargo xtask report` prints the figures of
-//! the reliability suites.
+//! the reliability suites, `cargo xtask races` looks for races between threads.
 //!
 //! Owns: the command line. Never does: print anything from the suites itself.
 
@@ -10,6 +10,7 @@ mod api;
 mod demo;
 mod examples;
 mod mutants;
+mod races;
 mod report;
 mod run;
 mod summary;
@@ -28,6 +29,7 @@ usage: cargo xtask test [--no-browser] [--no-web] [--quick]
        cargo xtask api [--check] [--allow-missing]
        cargo xtask mutants [--seed N] [--sample N] [--again]
        cargo xtask report [--cut] [--seed N] [--only SUITE]
+       cargo xtask races [--seconds N] [--seeds N] [--only TOOL]
 
 test      every check: format, clippy, the build without std, all suites, Node and Chromium
             --no-browser  leave Chromium out
@@ -47,6 +49,7 @@ mutants   changes the code of the public handles in places drawn by a seed, one 
           fails if more than 3 in 100 changes go unnoticed by the tests; see its --help
 report    runs the crash, fault, damage and kill suites at their full size, plants mistakes that
           they must find, and prints one table; fails if a figure is missed; see its --help
+races     runs threads beside each other under ThreadSanitizer and in Miri; see its --help
 ";
 
 fn main() -> ExitCode {
@@ -58,6 +61,15 @@ fn main() -> ExitCode {
             Ok(options) => ended(&command, mutants::run(&options)),
             Err(why) => {
                 eprint!("{why}\n{}", mutants::HELP);
+                ExitCode::from(2)
+            }
+        };
+    }
+    if command == "races" {
+        return match races::Options::parse(&flags) {
+            Ok(options) => ended(&command, races::run(&options)),
+            Err(why) => {
+                eprint!("{why}\n{}", races::HELP);
                 ExitCode::from(2)
             }
         };

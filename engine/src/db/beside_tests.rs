@@ -3,9 +3,11 @@
 
 use alloc::collections::BTreeMap;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use super::kit_tests::{Devices, Random, assert_clean};
 use super::{Options, Tree};
@@ -211,18 +213,52 @@ fn key_and_value(entry: super::RangeEntry) -> Option<(Vec<u8>, Vec<u8>)> {
     }
 }
 
+/// Writers, each with a part of its own, and as many readers.
+const WRITERS: u64 = 4;
+
+/// How long the threads go on: for `HOLT_STRESS_SECONDS`, or for so many rounds.
+fn go_on(round: u32, begun: Instant) -> bool {
+    match std::env::var("HOLT_STRESS_SECONDS").ok().and_then(|seconds| seconds.parse().ok()) {
+        Some(seconds) => begun.elapsed().as_secs() < seconds,
+        None => round < rounds(6_000),
+    }
+}
+
+/// Reads what the writers are at: every value is of one write, and keys ascend.
+fn read(tree: &Tree, number: u64, done: &AtomicBool) {
+    let uniform = |value: &[u8]| value.iter().all(|byte| *byte == value[0]);
+    let mut random = Random::new(100 + number);
+    while !done.load(Ordering::Acquire) {
+        let (part, dir) = (random.below(WRITERS as usize), ["a", "b"][random.below(2)]);
+        let prefix = format!("part{part}/{dir}/");
+        let keys: Vec<String> = (0..8).map(|_| format!("{prefix}{}", random.below(300))).collect();
+        for key in &keys {
+            assert!(tree.get_with(key.as_bytes(), uniform).unwrap().unwrap_or(true), "{key}");
+        }
+        assert!(tree.get_many(&keys).unwrap().iter().flatten().all(|value| uniform(value)));
+        if random.below(8) == 0 {
+            let found = contents(tree.scan(prefix.as_bytes()));
+            assert!(found.values().all(|value| uniform(value)));
+            let snapshot = tree.snapshot(prefix.as_bytes()).unwrap();
+            let twice = [0, 1].map(|_| contents(snapshot.scan(prefix.as_bytes()).unwrap()));
+            assert!(twice[0] == twice[1], "a snapshot changed");
+        }
+    }
+}
+
 #[test]
 fn threads_with_parts_of_their_own_each_see_theirs_as_they_left_it() {
     let devices = devices();
     let tree = devices.tree();
-    let (done, steps) = (AtomicBool::new(false), AtomicU64::new(0));
+    let (done, steps, begun) = (AtomicBool::new(false), AtomicU64::new(0), Instant::now());
     let parts: Vec<Part> = thread::scope(|scope| {
-        let writers: Vec<_> = (0..4)
+        let writers: Vec<_> = (0..WRITERS)
             .map(|number| {
-                let tree = &tree;
+                let (tree, done) = (&tree, &done);
+                scope.spawn(move || read(tree, number, done));
                 scope.spawn(move || {
                     let mut part = Part::new(number);
-                    (0..rounds(6_000)).for_each(|_| part.change(tree));
+                    (0..).take_while(|at| go_on(*at, begun)).for_each(|_| part.change(tree));
                     part.compare(tree);
                     part
                 })

@@ -22,7 +22,7 @@ use crate::ids::{JOURNAL_TREE, Lsn, STANDALONE_TREE, TreeId};
 use crate::limits::{LSN_STRIDE, MAX_LSN, MIN_CACHE_BYTES};
 use crate::log::{Durable, Log, OpRef, Recovery};
 use crate::seeded::{self, Bug};
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Mutex, MutexGuard, lock_soon};
 
 /// An explicit checkpoint leaves at most this fraction of the file free: one part in so many.
 const SETTLED_FRACTION: u64 = 32;
@@ -248,7 +248,7 @@ impl Core {
 
     /// The log, if there is one.
     pub fn log(&self) -> Option<MutexGuard<'_, Log>> {
-        self.log.as_ref().map(Mutex::lock)
+        self.log.as_ref().map(lock_soon)
     }
 
     /// The log, for who has the store alone.

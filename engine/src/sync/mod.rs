@@ -14,6 +14,18 @@ mod imp {
 
     pub use super::gate::{Gate, Point, ReadGuard, WriteGuard};
 
+    /// Locks what others hold for a moment only: to sleep would take longer than to look again.
+    #[inline]
+    pub fn lock_soon<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        for _ in 0..super::shim::PATIENCE {
+            if let Some(held) = mutex.try_lock() {
+                return held;
+            }
+            super::shim::spin();
+        }
+        mutex.lock()
+    }
+
     /// What a device must be to be shared: with threads, safe to share between them.
     pub trait MaybeSync: Send + Sync {}
     impl<T: Send + Sync + ?Sized> MaybeSync for T {}
@@ -90,6 +102,11 @@ mod imp {
         pub fn write(&self) -> RefMut<'_, T> {
             self.0.borrow_mut()
         }
+    }
+
+    /// With one thread, at once.
+    pub fn lock_soon<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+        mutex.lock()
     }
 
     /// A state and a pad, for one thread.

@@ -4,10 +4,10 @@
 //! choose where to crash. Invariant: snapshots held by the script are compared with the state
 //! they were taken of when they are dropped, and at the end.
 
-use holt_engine::db::{DB, Options, RangeEntry, Snapshot};
+use holt_engine::db::{DB, RangeEntry, Snapshot};
 use holt_engine::error::{Error, Result};
 use holt_engine::geometry::Geometry;
-use holt_engine::limits::{MIN_CACHE_BYTES, MIN_FRAME_BYTES, MIN_LOG_BUDGET};
+use holt_engine::limits::MIN_FRAME_BYTES;
 
 use super::run::MARKER;
 use super::script::Digest;
@@ -25,9 +25,7 @@ use crate::script::Op;
 pub fn open(disk: &SimDisk, sync: bool) -> Result<DB> {
     let geometry = Geometry::new(MIN_FRAME_BYTES)?;
     let devices = open_store(disk, Mode::Create(geometry, *b"a store in tests"))?;
-    let (cache_bytes, log_budget) = (MIN_CACHE_BYTES, MIN_LOG_BUDGET);
-    let options = Options { sync, cache_bytes, log_budget, ..Options::default() };
-    DB::open_with_devices(devices.blobs, Some(devices.log), options)
+    DB::open_with_devices(devices.blobs, Some(devices.log), super::run::options(sync))
 }
 
 fn take<E: Into<Error>>(
