@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod compare;
+pub mod decoders;
 pub mod home;
 pub mod lanes;
 pub mod model;

@@ -18,7 +18,7 @@ use crate::ids::{FEED_TREE, Lsn, TreeId};
 use crate::limits::{MAX_FEED_CHANGES, MAX_SCAN_BYTES, READ_GROWTH_BYTES};
 use crate::log::Durable;
 use crate::node::Miss;
-use crate::sync::Mutex;
+use crate::sync::{Mutex, THREADS};
 
 /// What all handles of an open store have in common. With the last of them the store closes.
 pub(super) struct Shared {
@@ -48,7 +48,8 @@ impl Shared {
         // feed is in the order of the log, and a write that is published at once is alone.
         let shares = core.log().is_some() && options.auto_checkpoint && !options.kept_up;
         let publishes = core.log().is_none() && options.publish_writes;
-        let beside = !shares && !publishes && options.feed_retention == 0 && !options.read_only;
+        let beside =
+            THREADS && !shares && !publishes && options.feed_retention == 0 && !options.read_only;
         let store = Store { core: Hold::new(core), options, beside, turn: Mutex::new(()) };
         let store = Arc::new(store);
         let keeper = start.map(|start| start(Upkeep::new(Arc::clone(&store))));

@@ -25,6 +25,21 @@ use super::shim::{HINTS, LATCHES, PATIENCE, in_order, pause, spin, thread_id};
 /// Threads that can be at the state at the same time; more of them wait.
 pub use super::shim::LANES;
 
+/// Where something is said before others are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A lane is taken; is the gate closed?
+    Enter,
+    /// A page is read; is it latched?
+    Read,
+    /// A page is latched; who reads it, or everything?
+    Latch,
+    /// Everything is read; who changes a page?
+    ReadAll,
+    /// The gate is closed; who is inside?
+    Close,
+}
+
 /// What a lane says. A page is said in the bits above.
 const EMPTY: u64 = 0;
 const INSIDE: u64 = 1;
@@ -105,7 +120,7 @@ impl Lanes {
     pub fn enter(&self) -> LaneId {
         loop {
             let lane = self.take();
-            in_order();
+            in_order(Place::Enter);
             if !self.closed.load(Ordering::SeqCst) {
                 return lane;
             }
@@ -165,7 +180,7 @@ impl Lanes {
         let latch = &self.latches[spread(page, LATCHES.ilog2())];
         for _ in 0..PATIENCE {
             self.say(lane, page << KIND_BITS | READS, Ordering::SeqCst);
-            in_order();
+            in_order(Place::Read);
             if !latch.load(Ordering::SeqCst) {
                 return true;
             }
@@ -191,7 +206,7 @@ impl Lanes {
                 return None;
             }
             self.say(lane, CHANGES, Ordering::SeqCst);
-            in_order();
+            in_order(Place::Latch);
             let mut all = None;
             for other in self.others(lane) {
                 let said = other.load(Ordering::SeqCst);
@@ -231,7 +246,7 @@ impl Lanes {
     /// change pages.
     pub fn read_all(&self, lane: LaneId) {
         self.say(lane, ALL, Ordering::SeqCst);
-        in_order();
+        in_order(Place::ReadAll);
         for other in self.others(lane) {
             let mut tries = 0;
             while kind(other.load(Ordering::SeqCst)) == CHANGES {
@@ -249,7 +264,7 @@ impl Lanes {
     pub fn close(&self) -> Closed<'_> {
         let turn = self.turn.lock();
         self.closed.store(true, Ordering::SeqCst);
-        in_order();
+        in_order(Place::Close);
         let closed = Closed { lanes: self, _turn: turn };
         for lane in &self.lanes[..self.used()] {
             let mut tries = 0;
@@ -265,7 +280,7 @@ impl Lanes {
     pub fn try_close(&self) -> Option<Closed<'_>> {
         let turn = self.turn.try_lock()?;
         self.closed.store(true, Ordering::SeqCst);
-        in_order();
+        in_order(Place::Close);
         let closed = Closed { lanes: self, _turn: turn };
         let mut lanes = self.lanes[..self.used()].iter();
         let empty = lanes.all(|lane| lane.0.load(Ordering::SeqCst) == EMPTY);

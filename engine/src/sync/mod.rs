@@ -14,6 +14,9 @@ mod imp {
 
     pub use super::gate::{Gate, Point, ReadGuard, WriteGuard};
 
+    /// Whether threads can be beside each other.
+    pub const THREADS: bool = true;
+
     /// Locks what others hold for a moment only: to sleep would take longer than to look again.
     #[inline]
     pub fn lock_soon<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -103,6 +106,9 @@ mod imp {
             self.0.borrow_mut()
         }
     }
+
+    /// There is one.
+    pub const THREADS: bool = false;
 
     /// With one thread, at once.
     pub fn lock_soon<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

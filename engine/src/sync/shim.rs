@@ -7,6 +7,8 @@ use core::time::Duration;
 pub use parking_lot::{Mutex, MutexGuard};
 use parking_lot::{RawThreadId, lock_api::GetThreadId};
 
+use super::lanes::Place;
+
 /// Threads that can be at the state at the same time; more of them wait.
 pub const LANES: usize = 64;
 /// Where threads find the lane that they had last: so many that two rarely share one.
@@ -44,4 +46,4 @@ pub fn thread_id() -> u64 {
 /// Between what one says and what one looks at, both sequentially consistent. That is all it
 /// takes; a suite whose model knows no such accesses, but fences, has one here.
 #[inline(always)]
-pub fn in_order() {}
+pub fn in_order(_: Place) {}

@@ -1,0 +1,4 @@
+//! The decoder `wire` under libFuzzer; see `tests/src/decoders.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| holt_tests::decoders::run("wire", bytes));
