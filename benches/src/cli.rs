@@ -27,6 +27,8 @@ pub enum Command {
     Tail(Tail),
     /// What more threads bring to ours.
     Threads(Threads),
+    /// What reaches the device: cold reads, replay of a log, bytes written for overwrites.
+    Device(Device),
     /// Answers a runner on standard input and output.
     #[command(hide = true)]
     Worker,
@@ -143,6 +145,26 @@ pub struct Threads {
     /// Threads that write durably.
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..=256))]
     pub writers: u64,
+    /// Seed of keys, values and orders.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Where the store goes (a directory of its own is made in it).
+    #[arg(long, default_value = "target/bench/data")]
+    pub dir: PathBuf,
+}
+
+/// `device`.
+#[derive(Args)]
+pub struct Device {
+    /// Records to load.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(20_000..=MAX_RECORDS))]
+    pub records: u64,
+    /// Overwrites between two checkpoints.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub between: u64,
+    /// Checkpoints.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    pub rounds: u64,
     /// Seed of keys, values and orders.
     #[arg(long, default_value_t = 1)]
     pub seed: u64,

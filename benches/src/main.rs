@@ -4,6 +4,7 @@
 //! what is good enough; nothing in this crate asserts a time.
 
 mod cli;
+mod device;
 mod engine;
 mod limits;
 mod measure;
@@ -29,6 +30,7 @@ fn main() {
         cli::Command::Solo(solo) => worker::solo(&solo),
         cli::Command::Tail(tail) => tail::run(&tail),
         cli::Command::Threads(of) => threads::run(&of),
+        cli::Command::Device(of) => device::run(&of),
         cli::Command::Worker => worker::serve(),
         cli::Command::Report(from) => report::again(&from),
     };
