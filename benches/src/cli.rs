@@ -159,6 +159,9 @@ pub struct Device {
     /// Records to load.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(20_000..=MAX_RECORDS))]
     pub records: u64,
+    /// Engines whose overwrites are counted, separated by commas.
+    #[arg(long, value_delimiter = ',', default_value = "holt")]
+    pub engines: Vec<String>,
     /// Overwrites between two checkpoints.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub between: u64,

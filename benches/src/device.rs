@@ -11,7 +11,7 @@ use holt::{CheckpointConfig, Io, TreeBuilder};
 
 use crate::Result;
 use crate::cli::{Device, Order};
-use crate::engine::{Setup, kinds};
+use crate::engine::{self, Setup};
 use crate::measure::Usage;
 use crate::workload::{Chunk, ObjStore, Sequence, Workload, mix};
 
@@ -34,9 +34,9 @@ pub fn run(of: &Device) -> Result<()> {
     let dir = of.dir.join("device");
     cold(&dir, &objects, of)?;
     replay(&dir, &objects, of)?;
-    for kind in kinds().iter().filter(|kind| kind.persistent) {
+    for name in &of.engines {
         for skewed in [false, true] {
-            overwrites(&dir, *kind, &objects, of, skewed)?;
+            overwrites(&dir, engine::kind(name)?, &objects, of, skewed)?;
         }
     }
     Ok(())
@@ -120,7 +120,7 @@ fn replay(dir: &Path, objects: &ObjStore, of: &Device) -> Result<()> {
 /// Overwrites with values of the same length, with a checkpoint after so many of them.
 fn overwrites(
     dir: &Path,
-    kind: crate::engine::Kind,
+    kind: engine::Kind,
     objects: &ObjStore,
     of: &Device,
     skewed: bool,
