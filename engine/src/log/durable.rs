@@ -8,11 +8,11 @@
 
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::device::LogDevice;
 use crate::error::{Error, Result};
 use crate::ids::Lsn;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
 /// The durable part of an open log, shared by those who wait for it.

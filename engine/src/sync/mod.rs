@@ -217,4 +217,6 @@ mod imp {
     }
 }
 
+pub use core::sync::atomic;
+
 pub use imp::*;
