@@ -14,7 +14,7 @@ use std::time::Instant;
 use draw::Drawn;
 use runner::{Fate, Runner};
 
-use crate::run::target;
+use crate::run::{number, target};
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -54,13 +54,9 @@ impl Options {
         let mut options = Self { seed: 1, sample: 100, again: false, help: false };
         let mut words = words.iter();
         while let Some(word) = words.next() {
-            let mut number = || {
-                let given = words.next().ok_or_else(|| format!("{word} needs a number"))?;
-                given.parse::<u64>().map_err(|_| format!("{word} needs a number, not {given}"))
-            };
             match word.as_str() {
-                "--seed" => options.seed = number()?,
-                "--sample" => options.sample = number()?.clamp(1, 100_000) as usize,
+                "--seed" => options.seed = number(word, &mut words)?,
+                "--sample" => options.sample = number(word, &mut words)?.clamp(1, 100_000) as usize,
                 "--again" => options.again = true,
                 "--help" | "-h" => options.help = true,
                 unknown => return Err(format!("unknown flag {unknown}")),

@@ -2,7 +2,7 @@
 //!
 //! Owns: which tests, and the settings of the tools. Never does: install anything.
 
-use crate::run::{command, kept, shown, target};
+use crate::run::{command, kept, number, shown, target};
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -39,16 +39,12 @@ impl Options {
         let mut options = Self { seconds: 60, seeds: 4, only: None, help: false };
         let mut words = words.iter();
         while let Some(word) = words.next() {
-            let mut given = || words.next().ok_or_else(|| format!("{word} needs a value"));
-            let number = |given: &String| {
-                given.parse::<u64>().map_err(|_| format!("{word} needs a number, not {given}"))
-            };
             match word.as_str() {
-                "--seconds" => options.seconds = number(given()?)?,
-                "--seeds" => options.seeds = number(given()?)?.max(1),
-                "--only" => match given()?.as_str() {
-                    tool @ ("thread" | "miri") => options.only = Some(tool.into()),
-                    other => return Err(format!("no tool is called {other}")),
+                "--seconds" => options.seconds = number(word, &mut words)?,
+                "--seeds" => options.seeds = number(word, &mut words)?.max(1),
+                "--only" => match words.next().map(String::as_str) {
+                    Some(tool @ ("thread" | "miri")) => options.only = Some(tool.into()),
+                    _ => return Err("--only needs thread or miri".into()),
                 },
                 "--help" | "-h" => options.help = true,
                 unknown => return Err(format!("unknown flag {unknown}")),

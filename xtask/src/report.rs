@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use table::{Figures, Row, Verdict};
 
-use crate::run::{cargo, command, kept, shown, stdout, target};
+use crate::run::{cargo, command, kept, number, shown, stdout, target};
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -129,11 +129,7 @@ impl Options {
             match word.as_str() {
                 "--cut" => options.cut = true,
                 "--help" | "-h" => options.help = true,
-                "--seed" => {
-                    let given = words.next().ok_or("--seed needs a number")?;
-                    options.seed =
-                        given.parse().map_err(|_| format!("--seed needs a number, not {given}"))?;
-                }
+                "--seed" => options.seed = number(word, &mut words)?,
                 "--only" => {
                     let given = words.next().ok_or("--only needs the name of a suite")?;
                     if !SUITES.iter().any(|suite| suite.name == given) {

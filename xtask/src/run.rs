@@ -35,6 +35,12 @@ pub fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
+/// The number that follows a flag.
+pub fn number<'a>(flag: &str, words: &mut impl Iterator<Item = &'a String>) -> Result<u64, String> {
+    let given = words.next().ok_or_else(|| format!("{flag} needs a number"))?;
+    given.parse().map_err(|_| format!("{flag} needs a number, not {given}"))
+}
+
 /// Runs with its output on the terminal.
 pub fn shown(mut command: Command) -> Result<(), String> {
     let name = name_of(&command);
