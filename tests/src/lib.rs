@@ -13,4 +13,5 @@ pub mod script;
 pub mod settings;
 pub mod simdisk;
 pub mod source;
+pub mod watch;
 pub mod workload;

@@ -6,34 +6,14 @@
 //! in 310). The last record of the log may go: nothing in a log says that it was durable.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use holt_tests::report::figure;
 use holt_tests::simdisk::course::Base;
 use holt_tests::simdisk::flips::{Count, flip, stores, zeroed_log};
 use holt_tests::simdisk::store::{BLOBS, LOG};
-
-/// A call that takes longer hangs.
-const HANGS: Duration = Duration::from_secs(60);
-
-/// Ends the program if no flip ends for a long time.
-fn watch(count: Arc<Count>, over: Arc<AtomicBool>) {
-    std::thread::spawn(move || {
-        let mut last = (0, Instant::now());
-        while !over.load(Ordering::Relaxed) {
-            std::thread::sleep(Duration::from_millis(200));
-            let flips = count.flips.load(Ordering::Relaxed);
-            if flips != last.0 {
-                last = (flips, Instant::now());
-            } else if last.1.elapsed() > HANGS {
-                eprintln!("bit flips: no answer for {HANGS:?}, after {flips} flips");
-                std::process::exit(101);
-            }
-        }
-    });
-}
+use holt_tests::watch::Watch;
 
 #[test]
 fn zeros_in_the_log_are_noticed() {
@@ -57,8 +37,7 @@ fn every_flipped_bit_is_noticed_or_harmless() {
             parts.push((store, file, bytes * 8));
         }
     }
-    let (count, over) = (Arc::new(Count::default()), Arc::new(AtomicBool::new(false)));
-    watch(count.clone(), over.clone());
+    let (count, watch) = (Count::default(), Watch::over("bit flips"));
     // A panic is a finding: it is counted and told below, with its bit.
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| ()));
@@ -67,7 +46,9 @@ fn every_flipped_bit_is_noticed_or_harmless() {
         for (store, file, bits) in &parts {
             for bit in (worker * stride..*bits).step_by((threads * stride) as usize) {
                 let told = |what: String| format!("bit {bit} of {file} ({bits} bits): {what}");
-                match catch_unwind(AssertUnwindSafe(|| flip(store, file, bit, &count))) {
+                let flipped = catch_unwind(AssertUnwindSafe(|| flip(store, file, bit, &count)));
+                watch.step();
+                match flipped {
                     Ok(outcome) => outcome.map_err(told)?,
                     Err(panic) => {
                         let text = panic.downcast_ref::<String>().cloned();
@@ -82,7 +63,7 @@ fn every_flipped_bit_is_noticed_or_harmless() {
         let handles: Vec<_> = (0..threads).map(|worker| scope.spawn(move || one(worker))).collect();
         handles.into_iter().map(|handle| handle.join().expect("a worker ends")).collect()
     });
-    over.store(true, Ordering::Relaxed);
+    drop(watch);
     std::panic::set_hook(hook);
     for outcome in outcomes {
         outcome.unwrap_or_else(|what| panic!("{what}"));

@@ -56,32 +56,17 @@ fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     let command = words.next().unwrap_or_default();
     let flags: Vec<String> = words.collect();
-    if command == "mutants" {
-        return match mutants::Options::parse(&flags) {
-            Ok(options) => ended(&command, mutants::run(&options)),
-            Err(why) => {
-                eprint!("{why}\n{}", mutants::HELP);
-                ExitCode::from(2)
-            }
-        };
-    }
-    if command == "races" {
-        return match races::Options::parse(&flags) {
-            Ok(options) => ended(&command, races::run(&options)),
-            Err(why) => {
-                eprint!("{why}\n{}", races::HELP);
-                ExitCode::from(2)
-            }
-        };
-    }
-    if command == "report" {
-        return match report::Options::parse(&flags) {
-            Ok(options) => ended(&command, report::run(&options)),
-            Err(why) => {
-                eprint!("{why}\n{}", report::HELP);
-                ExitCode::from(2)
-            }
-        };
+    match command.as_str() {
+        "mutants" => {
+            return started(&command, mutants::Options::parse(&flags), mutants::HELP, mutants::run);
+        }
+        "races" => {
+            return started(&command, races::Options::parse(&flags), races::HELP, races::run);
+        }
+        "report" => {
+            return started(&command, report::Options::parse(&flags), report::HELP, report::run);
+        }
+        _ => {}
     }
     let known: &[&str] = match command.as_str() {
         "test" => &["--no-browser", "--no-web", "--quick"],
@@ -117,6 +102,22 @@ fn main() -> ExitCode {
         _ => demo::run(has("--keep")),
     };
     ended(&command, passed)
+}
+
+/// Runs a command with options of its own, if they can be read.
+fn started<O>(
+    command: &str,
+    options: Result<O, String>,
+    help: &str,
+    run: fn(&O) -> Result<(), String>,
+) -> ExitCode {
+    match options {
+        Ok(options) => ended(command, run(&options)),
+        Err(why) => {
+            eprint!("{why}\n{help}");
+            ExitCode::from(2)
+        }
+    }
 }
 
 fn ended(command: &str, passed: Result<(), String>) -> ExitCode {

@@ -289,3 +289,32 @@ fn threads_with_parts_of_their_own_each_see_theirs_as_they_left_it() {
     assert!(contents(tree.scan(b"")) == all, "after reopening");
     assert_eq!(tree.stats().unwrap().replayed_records, 0, "it was all in the checkpoint");
 }
+
+#[test]
+fn more_threads_than_lanes_all_get_their_turn() {
+    let devices = devices();
+    let tree = devices.tree();
+    let threads = if cfg!(miri) { 70 } else { 200 };
+    thread::scope(|scope| {
+        for name in 0..threads {
+            let tree = &tree;
+            scope.spawn(move || {
+                let own = format!("own/{name}").into_bytes();
+                for round in 0..rounds(400) {
+                    tree.put(&own, &value(round)).unwrap();
+                    tree.put(b"everyone's", &value(round)).unwrap();
+                    // Called back without a lock: it may come back to the same page.
+                    let again = |found: &[u8]| {
+                        tree.put(&own, found).unwrap();
+                        number(found)
+                    };
+                    let seen = tree.get_with(&own, again).unwrap();
+                    assert_eq!(seen, Some(round));
+                    tree.get_with(b"everyone's", number).unwrap().unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(tree.stats().unwrap().records, threads + 1);
+    assert_clean(tree.verify(), "after all");
+}

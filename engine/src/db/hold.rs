@@ -57,9 +57,15 @@ impl Hold {
     }
 
     /// For looking at all of it: nobody changes anything meanwhile. What [`Pad`]s hold is not
-    /// taken in: counts of records, and which pages are dirty, are for [`Hold::write`].
+    /// taken in: for counts of records there is [`Hold::read_counted`].
     pub fn read(&self) -> CoreRead<'_> {
         self.0.read()
+    }
+
+    /// [`Hold::read`] with all that was changed until now taken in.
+    pub fn read_counted(&self) -> CoreRead<'_> {
+        drop(self.write());
+        self.read()
     }
 
     /// For having it alone.

@@ -382,7 +382,7 @@ impl DB {
     /// # Errors
     /// Failures of a remote store to answer.
     pub fn stats(&self) -> Result<DBStats> {
-        super::stats::collect_all(&self.shared.core.write())
+        super::stats::collect_all(&self.shared.core.read_counted())
     }
 
     /// The settings the store was opened with.

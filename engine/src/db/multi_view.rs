@@ -138,6 +138,6 @@ impl DB {
 
     /// Every commit so far has a position below this one.
     pub fn last_lsn(&self) -> Lsn {
-        self.shared.core.read().last_lsn()
+        self.shared.core.enter().state().last_lsn()
     }
 }

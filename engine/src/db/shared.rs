@@ -160,9 +160,9 @@ impl Store {
         if !self.options.sync {
             return Ok(());
         }
-        let core = self.core.read();
-        let awaited = core.log().map(|log| (Arc::clone(log.durable()), log.end()));
-        drop(core);
+        let glance = self.core.enter();
+        let awaited = glance.state().log().map(|log| (Arc::clone(log.durable()), log.end()));
+        drop(glance);
         awaited.map_or(Ok(()), |(durable, end)| durable.wait(end))
     }
 

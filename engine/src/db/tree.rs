@@ -178,7 +178,7 @@ impl Tree {
     /// # Ok::<(), holt_engine::error::Error>(())
     /// ```
     pub fn last_lsn(&self) -> Lsn {
-        self.shared.core.read().last_lsn()
+        self.shared.core.enter().state().last_lsn()
     }
 
     /// The tree as it is now, under `prefix`, for as long as the snapshot lives. Taking it costs
@@ -328,7 +328,7 @@ impl Tree {
     /// # Errors
     /// `TreeDropped`, and failures of a remote store to answer.
     pub fn stats(&self) -> Result<TreeStats> {
-        super::stats::collect(&self.shared.core.write(), self.tree)
+        super::stats::collect(&self.shared.core.read_counted(), self.tree)
     }
 
     /// The number by which the change feed of a database names the tree. No other tree of the

@@ -203,7 +203,8 @@ impl Upkeep {
     pub fn checkpoint(&self, pages: usize) -> Result<Progress> {
         let start = self.store.options.late_start();
         {
-            let core = self.store.core.read();
+            let glance = self.store.core.enter();
+            let core = glance.state();
             // A store that nothing was written to since it was opened is left as it is.
             let idle = core.running.is_none() && !core.is_due(start);
             if idle || core.installing || core.is_sealed() {
@@ -214,7 +215,7 @@ impl Upkeep {
             // An image began to come in meanwhile.
             Err(Error::InvalidArgument { .. }) => Ok(Progress::Nothing),
             Err(error) => Err(error),
-            Ok(Some(true)) => Ok(match self.store.core.read().is_ahead() {
+            Ok(Some(true)) => Ok(match self.store.core.enter().state().is_ahead() {
                 true => Progress::Ahead,
                 false => Progress::Behind,
             }),
@@ -224,6 +225,6 @@ impl Upkeep {
 
     /// Bytes of log that a crash now would replay.
     pub fn log_bytes(&self) -> u64 {
-        self.store.core.read().log_bytes()
+        self.store.core.enter().state().log_bytes()
     }
 }
