@@ -23,6 +23,7 @@ use crate::limits::{LSN_STRIDE, MAX_LSN, MIN_CACHE_BYTES};
 use crate::log::{Durable, Log, OpRef, Recovery};
 use crate::seeded::{self, Bug};
 use crate::sync::{Mutex, MutexGuard, lock_soon};
+use crate::txn::Redo;
 
 /// An explicit checkpoint leaves at most this fraction of the file free: one part in so many.
 const SETTLED_FRACTION: u64 = 32;
@@ -108,12 +109,16 @@ impl Core {
         let log = match log {
             None => None,
             Some(device) => {
+                let mut redo = Redo::new(budget);
                 let (log, found) = Log::open(device, blobs.store_id(), root.log, &mut |record| {
-                    crate::txn::redo(&mut forest, record)?;
-                    let ops: Vec<OpRef<'_>> = record.ops().map(|(_, op)| op).collect();
-                    feed.note(&mut forest, record.lsn, &ops)?;
+                    redo.record(&mut forest, record)?;
+                    if feed.concerns(&forest) {
+                        let ops: Vec<OpRef<'_>> = record.ops().map(|(_, op)| op).collect();
+                        feed.note(&mut forest, record.lsn, &ops)?;
+                    }
                     forest.cache.trim()
                 })?;
+                redo.flush(&mut forest)?;
                 recovery = found;
                 Some(Mutex::new(log))
             }

@@ -176,6 +176,11 @@ impl Feed {
         Self { retention, floor, ..Self::default() }
     }
 
+    /// Whether commits are to be noted, or what was noted before is of no more use.
+    pub fn concerns(&self, forest: &Forest) -> bool {
+        self.retention > 0 || forest.roots.contains_key(&FEED_TREE)
+    }
+
     /// Notes a commit that is applied.
     pub fn note(&mut self, forest: &mut Forest, lsn: Lsn, ops: &[OpRef<'_>]) -> Result<()> {
         let exists = forest.roots.contains_key(&FEED_TREE);

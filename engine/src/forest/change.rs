@@ -6,7 +6,7 @@ use crate::frame::Forms;
 use crate::ids::TreeId;
 use crate::limits::LONG_KEY_HEAD_BYTES;
 use crate::node::record::{is_long, value_moves};
-use crate::node::{LongKey, Miss, Owned, Record, Value, search};
+use crate::node::{LongKey, Miss, Owned, Query, Record, Value, search};
 
 /// Where a record is, or belongs.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +56,24 @@ impl Forest {
         let (slot, exact) = search::lower_bound(leaf.page, &leaf.query, &self.cache)?;
         let stripped = leaf.query.stripped + leaf.page.prefix_len();
         Ok(Place { frame: leaf.step.frame, page: leaf.step.page, slot, exact, stripped })
+    }
+
+    /// Where `key` is or belongs, if that is the page of `place`, where `before` is, a key below
+    /// it. No page may have been divided or joined since `place` was found.
+    pub fn place_after(
+        &self,
+        place: Place,
+        before: &[u8],
+        key: &[u8],
+    ) -> Result<Option<Place>, Miss> {
+        if key.get(..place.stripped) != before.get(..place.stripped) {
+            return Ok(None);
+        }
+        let page = self.cache.page(place.frame, place.page)?;
+        let query = Query { key, stripped: place.stripped - page.prefix_len() };
+        let (slot, exact) = search::lower_bound(page, &query, &self.cache)?;
+        // Between two keys of one page every key belongs to that page.
+        Ok((slot < page.count()).then_some(Place { slot, exact, ..place }))
     }
 
     /// Where `key` is, which a walk over the records has found.
@@ -119,6 +137,11 @@ impl Forest {
     pub fn value_at(&self, place: Place) -> Result<&[u8], Miss> {
         let page = self.cache.page(place.frame, place.page)?;
         self.reader().value(Record::read(page, place.slot).value)
+    }
+
+    /// Whether the page of `place` has room for a record of `key` there.
+    pub fn has_room_for(&self, place: Place, key: &[u8], value_len: usize) -> Result<bool, Miss> {
+        self.has_room(place, stored_size(key, value_len, place.stripped))
     }
 
     fn has_room(&self, place: Place, size: usize) -> Result<bool, Miss> {

@@ -8,13 +8,14 @@
 mod pending;
 mod redo;
 mod request;
+mod sorter;
 mod undo;
 
 #[cfg(test)]
 mod tests;
 
 pub use pending::Pending;
-pub use redo::redo;
+pub use redo::Redo;
 pub use request::{Expect, Request, check_requests};
 
 use crate::error::{Error, Result};
