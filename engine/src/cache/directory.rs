@@ -38,8 +38,8 @@ impl Directory {
         }
     }
 
-    /// Sets the control block of a frame; whether there was none.
-    pub fn set(&mut self, frame: u32, control: Frame) -> bool {
+    /// Sets the control block of a frame.
+    pub fn set(&mut self, frame: u32, control: Frame) {
         let at = frame as usize;
         let group = at / DIRECTORY_FRAMES;
         if self.groups.len() <= group {
@@ -47,15 +47,14 @@ impl Directory {
         }
         let group =
             self.groups[group].get_or_insert_with(|| Box::new([const { None }; DIRECTORY_FRAMES]));
-        group[at % DIRECTORY_FRAMES].replace(Box::new(control)).is_none()
+        group[at % DIRECTORY_FRAMES] = Some(Box::new(control));
     }
 
-    /// Takes the control block of a frame out; whether there was one.
-    pub fn remove(&mut self, frame: u32) -> bool {
+    /// Takes the control block of a frame out, if there is one.
+    pub fn remove(&mut self, frame: u32) {
         let at = frame as usize;
-        match self.groups.get_mut(at / DIRECTORY_FRAMES) {
-            Some(Some(group)) => group[at % DIRECTORY_FRAMES].take().is_some(),
-            _ => false,
+        if let Some(Some(group)) = self.groups.get_mut(at / DIRECTORY_FRAMES) {
+            group[at % DIRECTORY_FRAMES] = None;
         }
     }
 }

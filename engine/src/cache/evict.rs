@@ -85,6 +85,7 @@ impl Cache {
                     self.stage_out(&mut batch)?;
                 }
             } else {
+                self.note_filter(frame, page);
                 self.expel(frame, page);
                 self.retire(frame);
                 self.ring.swap_remove(self.hand);
@@ -115,6 +116,7 @@ impl Cache {
             if let Ok(control) = self.control(frame) {
                 control.staged.insert(page, ticket);
             }
+            self.note_filter(frame, page);
             self.expel(frame, page);
             self.counters.evictions += 1;
             self.counters.staged_evictions += 1;

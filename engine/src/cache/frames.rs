@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
 use super::Cache;
+use super::filter::Filters;
 use super::slab::Handle;
 use crate::art::head::HeadView;
 use crate::frame::{FrameMeta, PageSet};
@@ -74,6 +75,8 @@ pub struct Frame {
     pub dropped: PageSet,
     /// Where the newest content of a page was staged, if it was and is not published.
     pub staged: BTreeMap<u8, Ticket>,
+    /// What is known of leaf pages that left memory; empty until one does.
+    pub(super) filters: Filters,
     /// Whether the next cut publishes something of it.
     pub listed: bool,
     /// Records that changes beside others added, less those they removed, which `meta` does not
@@ -99,6 +102,7 @@ impl Frame {
             owned: PageSet::default(),
             dropped: PageSet::default(),
             staged: BTreeMap::new(),
+            filters: Filters::default(),
             listed: false,
             added: AtomicI32::new(0),
         }
@@ -153,15 +157,15 @@ impl Cache {
     }
 
     pub(super) fn put_frame(&mut self, number: u32, meta: FrameMeta) {
-        if self.frames.set(number, Frame::new(meta)) {
-            self.used += FRAME_COST;
-        }
+        self.take_frame(number);
+        self.frames.set(number, Frame::new(meta));
+        self.used += FRAME_COST;
     }
 
     fn take_frame(&mut self, number: u32) {
-        if self.frames.remove(number) {
-            self.used -= FRAME_COST;
-        }
+        let cost = self.frames.get(number).map_or(0, |frame| FRAME_COST + frame.filters_cost());
+        self.frames.remove(number);
+        self.used -= cost;
     }
 
     /// A new frame without pages.
@@ -235,6 +239,7 @@ impl Cache {
         control.handles[usize::from(number)] = handle;
         control.resident.add(number);
         control.uses.touch(number);
+        self.fetching.forget(frame, number);
         self.used += PAGE_BYTES as u64;
         self.ring.push((frame, number));
         Ok(())
@@ -263,6 +268,7 @@ impl Cache {
     /// Removes a page from its frame.
     pub fn drop_page(&mut self, frame: u32, page: u8) -> Result<(), Miss> {
         self.before_change(frame, page)?;
+        self.fetching.forget(frame, page);
         self.expel(frame, page);
         let control = self.control(frame)?;
         control.dirty.take(page);

@@ -30,7 +30,8 @@ impl Cache {
         }
     }
 
-    fn load_page(&mut self, frame: u32, page: u8) -> Result<()> {
+    /// Gets the control block of a frame ready, of which `page` is wanted.
+    pub(super) fn meet_frame(&mut self, frame: u32, page: u8) -> Result<()> {
         let blob = BlobId::frame(frame);
         let damage = |class, why: &str| {
             Err(Error::from(Corruption::page(class, blob, u64::from(page), why)))
@@ -47,6 +48,15 @@ impl Cache {
             };
             self.put_frame(frame, meta);
         }
+        Ok(())
+    }
+
+    fn load_page(&mut self, frame: u32, page: u8) -> Result<()> {
+        let blob = BlobId::frame(frame);
+        let damage = |class, why: &str| {
+            Err(Error::from(Corruption::page(class, blob, u64::from(page), why)))
+        };
+        self.meet_frame(frame, page)?;
         let blobs = Arc::clone(&self.blobs);
         let Ok(control) = self.control(frame) else {
             return damage(CorruptionClass::Reachability, "reference to a page that cannot be");

@@ -11,7 +11,9 @@ mod cut;
 mod directory;
 mod evict;
 mod extents;
+mod fetch;
 mod fill;
+mod filter;
 mod frames;
 mod history;
 mod load;
@@ -28,6 +30,7 @@ use crate::geometry::Geometry;
 use crate::ids::{BlobId, Lsn, Ticket};
 use crate::node::{Miss, Page};
 use directory::Directory;
+use fetch::Fetching;
 use history::History;
 use slab::Slab;
 
@@ -35,6 +38,7 @@ pub use beside::Noted;
 pub use cut::{PreImage, PreImages};
 pub use evict::padded;
 pub use extents::ExtentSlot;
+pub use fetch::Fetch;
 pub use frames::{Frame, FrameView};
 pub use history::{HistoryUsage, Past};
 pub use plan::{CutPage, CutPlan, FramePlan};
@@ -72,6 +76,7 @@ pub struct Cache {
     released: Vec<Ticket>,
     cut: Option<PreImages>,
     history: History,
+    fetching: Fetching,
     next_frame: u32,
     next_extent: u64,
     lsn: Lsn,
@@ -103,6 +108,7 @@ impl Cache {
             released: Vec::new(),
             cut: None,
             history: History::new(),
+            fetching: Fetching::default(),
             next_frame,
             next_extent,
             lsn: 0,

@@ -8,6 +8,7 @@
 use alloc::sync::Arc;
 
 use super::core::Core;
+use super::fetch::MAX_FETCHES;
 use super::hold::Pad;
 use super::shared::Store;
 use crate::cache::Cache;
@@ -53,6 +54,31 @@ enum Outcome {
     Refused,
     /// It needs the store alone.
     Left,
+    /// Something that it needs is not in memory.
+    Missed(Miss),
+}
+
+/// What a change comes to whose page is not in memory: a record that is known not to be there
+/// need not be deleted.
+fn missed(forest: &Forest, miss: Miss, single: &Single<'_>) -> Outcome {
+    match (single.change, miss) {
+        (Change::Delete, Miss::Page { frame, page })
+            if forest.cache.lacks(frame, page, single.key) =>
+        {
+            Outcome::Refused
+        }
+        (_, miss) => Outcome::Missed(miss),
+    }
+}
+
+/// What became of an attempt, for who may try again.
+enum Beside {
+    /// It is made, or was refused: whether its condition held.
+    Done(bool),
+    /// Nothing was changed: it needs the store alone.
+    Left,
+    /// Nothing was changed: this is not in memory.
+    Missed(Miss),
 }
 
 struct After {
@@ -75,6 +101,9 @@ impl Store {
         mut read: impl FnMut(Reader<'_, Cache>, Option<(&Page, usize)>) -> Result<T, Miss>,
     ) -> Result<T> {
         if let Some(found) = self.find_beside(tree, key, &mut read)? {
+            return Ok(found);
+        }
+        if let Some(found) = self.find_cold(tree, key, &mut read)? {
             return Ok(found);
         }
         self.look(|forest| {
@@ -106,8 +135,12 @@ impl Store {
     /// # Errors
     /// Those of writes.
     pub fn change(&self, single: Single<'_>) -> Result<bool> {
-        if let Some(held) = self.change_beside(single)? {
-            return Ok(held);
+        for _ in 0..MAX_FETCHES {
+            match self.change_beside(single)? {
+                Beside::Done(held) => return Ok(held),
+                Beside::Missed(miss) if self.fetch(miss) => {}
+                Beside::Missed(_) | Beside::Left => break,
+            }
         }
         let Single { tree, key, change, when } = single;
         self.commit_one(|core| match (change, when) {
@@ -117,22 +150,22 @@ impl Store {
         })
     }
 
-    /// Makes a change beside others, if it can be; whether its condition held. `None` if it has
-    /// to have the store alone: nothing was changed.
+    /// Makes a change beside others, if it can be.
     ///
     /// # Errors
     /// Limits, and failures of the log.
-    fn change_beside(&self, single: Single<'_>) -> Result<Option<bool>> {
+    fn change_beside(&self, single: Single<'_>) -> Result<Beside> {
         check_limits(single.key, single.value())?;
         if !self.beside || !Forest::lies_on_a_page(single.key, single.value().len()) {
-            return Ok(None);
+            return Ok(Beside::Left);
         }
         let mut point = self.core.enter();
         let made = self.make(&mut point, &single);
         drop(point);
         match made {
-            Ok(Outcome::Left) => Ok(None),
-            Ok(Outcome::Refused) => Ok(Some(false)),
+            Ok(Outcome::Left) => Ok(Beside::Left),
+            Ok(Outcome::Missed(miss)) => Ok(Beside::Missed(miss)),
+            Ok(Outcome::Refused) => Ok(Beside::Done(false)),
             Ok(Outcome::Made(after)) => {
                 if after.over {
                     self.help();
@@ -140,7 +173,7 @@ impl Store {
                 if let Some((durable, end)) = after.awaited {
                     self.wait(&durable, end)?;
                 }
-                Ok(Some(true))
+                Ok(Beside::Done(true))
             }
             // The log did not take it.
             Err(error) => Err(self.core.write().judge(error)),
@@ -156,11 +189,17 @@ impl Store {
         if core.check_writable().is_err() || core.check_journal().is_err() {
             return Ok(Outcome::Left);
         }
-        let Ok(spot) = core.forest.reader().spot(tree, key) else { return Ok(Outcome::Left) };
+        let spot = match core.forest.reader().spot(tree, key) {
+            Ok(spot) => spot,
+            Err(miss) => return Ok(Outcome::Missed(miss)),
+        };
         if !point.latches(spot.id()) {
             return Ok(Outcome::Left);
         }
-        let Ok((place, found)) = core.forest.place_at(&spot) else { return Ok(Outcome::Left) };
+        let (place, found) = match core.forest.place_at(&spot) {
+            Ok(found) => found,
+            Err(miss) => return Ok(missed(&core.forest, miss, single)),
+        };
         let nothing = matches!(change, Change::Delete) && found.is_none();
         if nothing || !when.holds(found) {
             return Ok(Outcome::Refused);

@@ -73,6 +73,9 @@ pub(super) struct Faulty {
     staged: AtomicU64,
     stages: AtomicI64,
     meanwhile: Mutex<Option<Meanwhile>>,
+    reading: Mutex<Option<Meanwhile>>,
+    /// Pages read so far.
+    reads: AtomicU64,
     /// Bytes it pretends to have free.
     loose: AtomicU64,
 }
@@ -110,6 +113,8 @@ impl Faulty {
             stages: AtomicI64::new(NEVER),
             staged: AtomicU64::new(0),
             meanwhile: Mutex::new(None),
+            reading: Mutex::new(None),
+            reads: AtomicU64::new(0),
             loose: AtomicU64::new(0),
         })
     }
@@ -123,15 +128,17 @@ impl Faulty {
     /// No longer.
     pub fn undisturbed(&self) {
         *self.meanwhile.lock() = None;
+        *self.reading.lock() = None;
     }
 
-    fn disturbed<T>(&self, call: impl FnOnce() -> T) -> T {
-        let Some(mut act) = self.meanwhile.lock().take() else { return call() };
-        act();
-        let done = call();
-        act();
-        *self.meanwhile.lock() = Some(act);
-        done
+    /// From now on, `act` runs before and after pages are read, as [`Faulty::meanwhile`] does.
+    pub fn while_reading(&self, act: impl FnMut() + Send + 'static) {
+        *self.reading.lock() = Some(Box::new(act));
+    }
+
+    /// Pages read so far.
+    pub fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
     }
 
     /// The next `after` stagings work, and then none.
@@ -163,6 +170,15 @@ impl Faulty {
     pub fn staged(&self) -> u64 {
         self.staged.load(Ordering::Relaxed)
     }
+}
+
+fn disturbed<T>(meanwhile: &Mutex<Option<Meanwhile>>, call: impl FnOnce() -> T) -> T {
+    let Some(mut act) = meanwhile.lock().take() else { return call() };
+    act();
+    let done = call();
+    act();
+    *meanwhile.lock() = Some(act);
+    done
 }
 
 impl FaultyLog {
@@ -198,16 +214,18 @@ impl BlobStore for Faulty {
     }
     fn read(&self, blob: BlobId, first: u32, buf: &mut [u8]) -> Result<()> {
         count(&self.left, "read")?;
-        self.store.read(blob, first, buf)
+        self.reads.fetch_add((buf.len() / PAGE_BYTES) as u64, Ordering::Relaxed);
+        disturbed(&self.reading, || self.store.read(blob, first, buf))
     }
     fn read_staged(&self, ticket: Ticket, buf: &mut [u8]) -> Result<()> {
         count(&self.left, "read")?;
-        self.store.read_staged(ticket, buf)
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        disturbed(&self.reading, || self.store.read_staged(ticket, buf))
     }
     fn stage(&self, pages: &[u8], tickets: &mut Vec<Ticket>) -> Result<()> {
         count(&self.stages, "stage")?;
         self.staged.fetch_add((pages.len() / PAGE_BYTES) as u64, Ordering::Relaxed);
-        self.disturbed(|| self.store.stage(pages, tickets))
+        disturbed(&self.meanwhile, || self.store.stage(pages, tickets))
     }
     fn release(&self, tickets: &[Ticket]) -> Result<()> {
         self.store.release(tickets)
@@ -216,7 +234,7 @@ impl BlobStore for Faulty {
         if ops.is_empty() {
             self.loose.store(self.loose() / 2, Ordering::Relaxed);
         }
-        self.disturbed(|| self.store.publish(ops, root))
+        disturbed(&self.meanwhile, || self.store.publish(ops, root))
     }
     fn discard(&self) -> Result<()> {
         self.store.discard()

@@ -5,6 +5,7 @@ mod beside;
 mod catalog;
 mod core;
 mod feed;
+mod fetch;
 mod figures;
 mod hold;
 mod image;
@@ -46,6 +47,8 @@ mod beside_tests;
 mod fault_tests;
 #[cfg(test)]
 mod feed_tests;
+#[cfg(test)]
+mod fetch_tests;
 #[cfg(test)]
 mod group_tests;
 #[cfg(test)]

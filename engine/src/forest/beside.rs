@@ -64,7 +64,10 @@ impl<'a, P: Pages> Reader<'a, P> {
     /// The page and the slot of the key, if it is there.
     #[inline]
     pub fn find_at(self, spot: &Spot<'_>) -> Result<Option<(&'a Page, usize)>, Miss> {
-        let page = self.page_at(spot)?;
+        let page = match self.page_at(spot) {
+            Ok(page) => page,
+            Err(miss) => return self.known_absent(miss, spot.query.key),
+        };
         let slot = search::find(page, &spot.query, self.pages)?;
         Ok(slot.map(|slot| (page, slot)))
     }

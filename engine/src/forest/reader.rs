@@ -20,6 +20,13 @@ pub trait Pages: Extents {
         let _ = frame;
         Ok(None)
     }
+
+    /// Whether a leaf page that is not in memory is known not to have the record of `key`, which
+    /// belongs there.
+    fn lacks(&self, frame: u32, page: u8, key: &[u8]) -> bool {
+        let _ = (frame, page, key);
+        false
+    }
 }
 
 impl Pages for Cache {
@@ -30,6 +37,10 @@ impl Pages for Cache {
 
     fn live(&self, frame: u32) -> Result<Option<u64>, Miss> {
         Ok(Some(u64::from(self.frame(frame)?.live())))
+    }
+
+    fn lacks(&self, frame: u32, page: u8, key: &[u8]) -> bool {
+        Self::lacks(self, frame, page, key)
     }
 }
 

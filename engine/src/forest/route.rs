@@ -161,9 +161,22 @@ impl<'a, P: Pages> Reader<'a, P> {
     /// The page, its query and the slot of `key`, if it is there.
     #[inline]
     pub fn find(self, tree: TreeId, key: &[u8]) -> Result<Option<(&'a Page, usize)>, Miss> {
-        let leaf = self.leaf(tree, key)?;
+        let leaf = match self.leaf(tree, key) {
+            Ok(leaf) => leaf,
+            Err(miss) => return self.known_absent(miss, key),
+        };
         let slot = search::find(leaf.page, &leaf.query, self.pages)?;
         Ok(slot.map(|slot| (leaf.page, slot)))
+    }
+
+    /// What a lookup of `key` that missed something comes to: nothing, if it is known without
+    /// the page that it is not there, or that miss.
+    #[cold]
+    pub(super) fn known_absent<T>(self, miss: Miss, key: &[u8]) -> Result<Option<T>, Miss> {
+        match miss {
+            Miss::Page { frame, page } if self.pages.lacks(frame, page, key) => Ok(None),
+            miss => Err(miss),
+        }
     }
 
     /// The bytes of a value.

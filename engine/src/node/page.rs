@@ -243,6 +243,11 @@ impl Page {
         self.set_u16(AT_PREFIX_LEN, len as u16);
     }
 
+    /// The fingerprint of each record.
+    pub fn fingerprints(&self) -> &[u8] {
+        &self.0[HEADER_BYTES..HEADER_BYTES + self.count()]
+    }
+
     /// Where the offsets start.
     #[inline]
     pub(super) fn offsets_at(&self) -> usize {

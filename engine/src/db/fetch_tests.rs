@@ -1,0 +1,224 @@
+//! Pages read while others go on: what a lookup may answer, what a write may build on, and which
+//! pages need not be read.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+use std::sync::mpsc;
+use std::thread;
+
+use super::kit_tests::{Devices, Faulty, Files, Random, assert_clean, dump};
+use super::{Options, Tree};
+use crate::limits::{MAX_FRAME_BYTES, MIN_CACHE_BYTES};
+use crate::sync::Mutex;
+
+/// Long enough for a thread that is not kept out, on any machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Changes before the first lookup: more than the cache holds.
+const FIRST: usize = 6000;
+
+type Model = BTreeMap<Vec<u8>, Vec<u8>>;
+
+fn devices() -> Devices {
+    let mut devices = Devices::new();
+    devices.options = Options {
+        cache_bytes: MIN_CACHE_BYTES,
+        log_budget: 1 << 40,
+        kept_up: true,
+        ..Options::default()
+    };
+    devices
+}
+
+/// A tree, what it should hold, and every value that a key had of late.
+struct State {
+    tree: Tree,
+    model: Model,
+    random: Random,
+    /// The key that is looked up.
+    key: Vec<u8>,
+    /// What it had since that began.
+    seen: Vec<Option<Vec<u8>>>,
+    meanwhile: usize,
+}
+
+impl State {
+    fn change(&mut self) {
+        let key = match self.random.below(3) {
+            0 if !self.key.is_empty() => self.key.clone(),
+            _ => self.random.key(),
+        };
+        match self.random.below(64) {
+            0 if key.len() > 8 => {
+                self.tree.delete_prefix(&key).unwrap();
+                self.model.retain(|have, _| !have.starts_with(&key));
+            }
+            1..=12 => {
+                let there = self.tree.delete(&key).unwrap();
+                assert_eq!(there, self.model.remove(&key).is_some());
+            }
+            13..=20 => drop(self.tree.shared.checkpoint_some(20, 1).unwrap()),
+            21..=23 => self.tree.checkpoint().unwrap(),
+            24 => self.tree.compact().unwrap(),
+            _ => {
+                let value = self.random.value();
+                self.tree.put(&key, &value).unwrap();
+                self.model.insert(key, value);
+            }
+        }
+        self.seen.push(self.model.get(&self.key).cloned());
+        self.meanwhile += 1;
+    }
+}
+
+/// Changes the store while a page is read with nobody kept out.
+fn disturb(devices: &Devices, state: &Arc<Mutex<State>>) {
+    let state = Arc::clone(state);
+    devices.blobs.while_reading(move || {
+        let mut state = state.lock();
+        if state.tree.shared.core.try_write().is_none() {
+            return;
+        }
+        for _ in 0..state.random.below(4) {
+            state.change();
+        }
+    });
+}
+
+fn run(seed: u64, rounds: usize) -> usize {
+    let devices = devices();
+    let tree = devices.tree();
+    let state = State {
+        tree: tree.clone(),
+        model: Model::new(),
+        random: Random::new(seed),
+        key: Vec::new(),
+        seen: Vec::new(),
+        meanwhile: 0,
+    };
+    let state = Arc::new(Mutex::new(state));
+    (0..FIRST).for_each(|_| state.lock().change());
+    for round in 0..rounds {
+        let (key, value, dice) = {
+            let mut state = state.lock();
+            state.key = state.random.key();
+            state.seen = alloc::vec![state.model.get(&state.key).cloned()];
+            (state.key.clone(), state.random.value(), state.random.below(8))
+        };
+        disturb(&devices, &state);
+        match dice {
+            0..=4 => {
+                let got = tree.get(&key).unwrap();
+                assert!(state.lock().seen.contains(&got), "seed {seed}, round {round}: {got:?}");
+            }
+            5 => {
+                // The last word is this write's, whatever came between.
+                tree.put(&key, &value).unwrap();
+                state.lock().model.insert(key, value);
+            }
+            6 => {
+                let there = tree.delete(&key).unwrap();
+                let mut state = state.lock();
+                assert!(state.seen.iter().any(|seen| seen.is_some() == there));
+                state.model.remove(&key);
+            }
+            _ => {
+                let put = tree.put_if_absent(&key, &value).unwrap();
+                let mut state = state.lock();
+                assert!(state.seen.iter().any(|seen| seen.is_none() == put));
+                if put {
+                    state.model.insert(key, value);
+                }
+            }
+        }
+        devices.blobs.undisturbed();
+        if round % 100 == 99 {
+            let held: Model = dump(&tree).into_iter().map(|(key, value, _)| (key, value)).collect();
+            assert!(held == state.lock().model, "seed {seed}, round {round}");
+        }
+    }
+    assert_clean(tree.verify(), "at the end");
+    let meanwhile = state.lock().meanwhile;
+    meanwhile - FIRST
+}
+
+#[test]
+fn what_changes_while_a_page_is_read_is_seen_or_not_but_never_undone() {
+    let meanwhile: usize = (0..8).map(|seed| run(seed, 1000)).sum();
+    assert!(meanwhile > 3000, "only {meanwhile} changes came between");
+}
+
+/// More records than the cache holds, all of them published.
+fn many(tree: &Tree) {
+    for at in 0..20_000u32 {
+        tree.put(format!("dir/{at:06}").as_bytes(), &at.to_be_bytes()).unwrap();
+    }
+    tree.checkpoint().unwrap();
+}
+
+#[test]
+fn nobody_waits_while_a_page_is_read() {
+    let devices = devices();
+    let tree = devices.tree();
+    many(&tree);
+    tree.put(b"hot", b"before").unwrap();
+    let (entered, began) = mpsc::channel();
+    let (go, wait) = mpsc::channel::<()>();
+    devices.blobs.while_reading(move || {
+        // The other side is gone when all is done.
+        let _ = entered.send(());
+        let _ = wait.recv();
+    });
+    thread::scope(|scope| {
+        let cold = scope.spawn(|| tree.get(b"dir/000007").unwrap());
+        began.recv_timeout(PATIENCE).expect("the page is not in memory");
+        let (tell, done) = mpsc::channel();
+        let hot = tree.clone();
+        // Not of the scope: if it has to wait, the test ends all the same.
+        thread::spawn(move || {
+            for round in 0..100u32 {
+                hot.put(b"hot", &round.to_be_bytes()).unwrap();
+                assert!(hot.get(b"hot").unwrap().is_some());
+            }
+            tell.send(()).unwrap();
+        });
+        let unhindered = done.recv_timeout(PATIENCE).is_ok();
+        drop(go);
+        assert_eq!(cold.join().unwrap().as_deref(), Some(&7u32.to_be_bytes()[..]));
+        assert!(unhindered, "a thread with its page in memory waited for one that reads");
+    });
+}
+
+#[test]
+fn a_key_that_is_not_there_reads_no_leaf_twice() {
+    let mut devices = devices();
+    // Large frames: what leads to their pages stays in memory.
+    devices.blobs = Faulty::new(MAX_FRAME_BYTES);
+    devices.options.cache_bytes = 1 << 20;
+    let tree = devices.tree();
+    for at in 0..60_000u32 {
+        tree.put(format!("dir/{at:06}").as_bytes(), &[7; 64]).unwrap();
+    }
+    tree.checkpoint().unwrap();
+    let mut random = Random::new(3);
+    let mut reads = |ending: &str, found: bool| {
+        let before = devices.blobs.reads();
+        for _ in 0..2000 {
+            let key = format!("dir/{:06}{ending}", random.below(60_000));
+            assert_eq!(tree.get(key.as_bytes()).unwrap().is_some(), found, "{key}");
+        }
+        devices.blobs.reads() - before
+    };
+    // By now every page was in memory once.
+    let (there, absent) = (reads("", true), reads("x", false));
+    assert!(there > 1000, "{there} reads: the store fits its cache");
+    assert!(absent < there / 3, "{absent} reads for keys that are not there, {there} for others");
+    for _ in 0..500 {
+        let key = format!("dir/{:06}y", random.below(60_000));
+        assert!(!tree.delete(key.as_bytes()).unwrap());
+    }
+    assert_clean(tree.verify(), "afterwards");
+}
