@@ -235,6 +235,11 @@ pub const MAX_COUNT_FRAMES: usize = 1024;
 /// Changes of single pages that a thread makes before the frames are told of them.
 pub const MAX_NOTED: usize = 256;
 
+/// Most pages that a walk from page to page brings in at a time.
+pub const READ_AHEAD_PAGES: usize = 64;
+/// At most one part in so many of the cache.
+pub const READ_AHEAD_SHARE: u64 = 16;
+
 /// How far one read may grow the cache, in bytes, before room is made again. No step of a lookup
 /// needs as much at a time, so making room between two steps cannot keep a lookup from ending.
 pub const READ_GROWTH_BYTES: u64 = 8 << 20;

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use super::Cache;
 use crate::art::head;
@@ -87,6 +88,45 @@ impl Cache {
         self.admit(frame, page, &loaded).map_err(|_| Error::NotFound)?;
         self.counters.misses += 1;
         Ok(())
+    }
+
+    /// Brings the first of `pages` into memory, and as many of the others as can be read with it
+    /// by one call.
+    ///
+    /// # Errors
+    /// Those of [`Cache::load`] for the first page alone.
+    pub fn load_ahead(&mut self, frame: u32, pages: &[u8]) -> Result<()> {
+        let Some(&first) = pages.first() else { return Ok(()) };
+        let mut wanted: Vec<u8> = pages.into();
+        if let Ok(control) = self.frame(frame) {
+            wanted
+                .retain(|page| !control.resident.has(*page) && !control.staged.contains_key(page));
+        }
+        wanted.sort_unstable();
+        wanted.dedup();
+        if wanted.len() > 1 {
+            self.load_together(frame, &wanted);
+        }
+        // What is wrong with the first one, if something is, shows now.
+        self.load_page(frame, first)
+    }
+
+    /// Brings published pages in as far as that works.
+    fn load_together(&mut self, frame: u32, pages: &[u8]) {
+        let numbers: Vec<u32> = pages.iter().map(|&page| u32::from(page)).collect();
+        let mut read = alloc::vec![0; pages.len() * PAGE_BYTES];
+        if self.blobs.read_scattered(BlobId::frame(frame), &numbers, &mut read).is_err() {
+            return;
+        }
+        let mut page = Box::new(Page::blank());
+        for (&number, bytes) in pages.iter().zip(read.chunks_exact(PAGE_BYTES)) {
+            page.bytes_mut().copy_from_slice(bytes);
+            let sound =
+                page.has_kind() && check_page(&page, frame, number, self.geometry.pages()).is_ok();
+            if sound && self.admit(frame, number, &page).is_ok() {
+                self.counters.misses += 1;
+            }
+        }
     }
 
     fn load_extent(&mut self, extent: u64, len: u32) -> Result<()> {

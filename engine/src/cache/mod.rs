@@ -133,6 +133,11 @@ impl Cache {
         self.used
     }
 
+    /// Bytes of memory that it may use.
+    pub fn budget(&self) -> u64 {
+        self.budget
+    }
+
     /// Pages that differ from the published state.
     pub fn dirty_pages(&self) -> u64 {
         self.dirty_pages + self.dirty_extents.len() as u64

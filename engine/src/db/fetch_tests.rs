@@ -10,7 +10,8 @@ use std::sync::mpsc;
 use std::thread;
 
 use super::kit_tests::{Devices, Faulty, Files, Random, assert_clean, dump};
-use super::{Options, Tree};
+use super::{Options, RangeEntry, Tree};
+use crate::error::Result;
 use crate::limits::{MAX_FRAME_BYTES, MIN_CACHE_BYTES};
 use crate::sync::Mutex;
 
@@ -221,4 +222,50 @@ fn a_key_that_is_not_there_reads_no_leaf_twice() {
         assert!(!tree.delete(key.as_bytes()).unwrap());
     }
     assert_clean(tree.verify(), "afterwards");
+}
+
+#[test]
+fn a_scan_reads_many_pages_by_a_call_and_a_lookup_one() {
+    let mut devices = devices();
+    devices.blobs = Faulty::new(MAX_FRAME_BYTES);
+    devices.options.cache_bytes = 8 << 20;
+    let key = |at: u32| format!("dir/{at:06}").into_bytes();
+    let tree = devices.tree();
+    let mut random = Random::new(9);
+    for _ in 0..60_000 {
+        tree.put(&key(random.below(60_000) as u32), &[7; 64]).unwrap();
+    }
+    tree.checkpoint().unwrap();
+    let all: Vec<Vec<u8>> = dump(&tree).into_iter().map(|(key, ..)| key).collect();
+    drop(tree);
+    let cold = |walk: &dyn Fn(&Tree) -> Vec<Vec<u8>>| {
+        let tree = devices.tree();
+        let before = (devices.blobs.reads(), devices.blobs.read_calls());
+        let found = walk(&tree);
+        (found, devices.blobs.reads() - before.0, devices.blobs.read_calls() - before.1)
+    };
+    let keys = |entry: Result<RangeEntry>| match entry.unwrap() {
+        RangeEntry::Key { key, .. } => key,
+        RangeEntry::CommonPrefix(_) => panic!("a roll-up without a delimiter"),
+    };
+    let (on, reads, calls) = cold(&|tree| tree.range().into_iter().map(keys).collect());
+    assert!(on == all && reads > 1000, "{} keys, {reads} pages", on.len());
+    assert!(calls * 6 < reads, "{reads} pages by {calls} calls");
+    let (back, pages, calls) = cold(&|tree| tree.range().reverse().into_iter().map(keys).collect());
+    assert!(back.iter().eq(all.iter().rev()) && pages == reads);
+    assert!(calls * 6 < pages, "{pages} pages by {calls} calls on the way back");
+    // Pages that are far apart: no more is read than is asked for.
+    let apart: Vec<&Vec<u8>> = all.iter().step_by(4000).collect();
+    let (_, pages, _) = cold(&|tree| {
+        for key in &apart {
+            assert!(tree.get(key).unwrap().is_some());
+        }
+        Vec::new()
+    });
+    assert!(pages as usize <= 2 * apart.len() + 2, "{pages} pages for {} lookups", apart.len());
+    let (_, pages, _) = cold(&|tree| {
+        assert!(tree.get_many(&apart).unwrap().iter().all(Option::is_some));
+        Vec::new()
+    });
+    assert!(pages as usize <= 2 * apart.len() + 2, "{pages} pages for {} at once", apart.len());
 }

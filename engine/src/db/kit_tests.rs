@@ -74,8 +74,9 @@ pub(super) struct Faulty {
     stages: AtomicI64,
     meanwhile: Mutex<Option<Meanwhile>>,
     reading: Mutex<Option<Meanwhile>>,
-    /// Pages read so far.
+    /// Pages read so far, and by how many calls.
     reads: AtomicU64,
+    read_calls: AtomicU64,
     /// Bytes it pretends to have free.
     loose: AtomicU64,
 }
@@ -115,6 +116,7 @@ impl Faulty {
             meanwhile: Mutex::new(None),
             reading: Mutex::new(None),
             reads: AtomicU64::new(0),
+            read_calls: AtomicU64::new(0),
             loose: AtomicU64::new(0),
         })
     }
@@ -139,6 +141,16 @@ impl Faulty {
     /// Pages read so far.
     pub fn reads(&self) -> u64 {
         self.reads.load(Ordering::Relaxed)
+    }
+
+    /// By how many calls.
+    pub fn read_calls(&self) -> u64 {
+        self.read_calls.load(Ordering::Relaxed)
+    }
+
+    fn note_read(&self, bytes: usize) {
+        self.reads.fetch_add((bytes / PAGE_BYTES) as u64, Ordering::Relaxed);
+        self.read_calls.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The next `after` stagings work, and then none.
@@ -214,12 +226,17 @@ impl BlobStore for Faulty {
     }
     fn read(&self, blob: BlobId, first: u32, buf: &mut [u8]) -> Result<()> {
         count(&self.left, "read")?;
-        self.reads.fetch_add((buf.len() / PAGE_BYTES) as u64, Ordering::Relaxed);
+        self.note_read(buf.len());
         disturbed(&self.reading, || self.store.read(blob, first, buf))
+    }
+    fn read_scattered(&self, blob: BlobId, pages: &[u32], buf: &mut [u8]) -> Result<()> {
+        count(&self.left, "read")?;
+        self.note_read(buf.len());
+        disturbed(&self.reading, || self.store.read_scattered(blob, pages, buf))
     }
     fn read_staged(&self, ticket: Ticket, buf: &mut [u8]) -> Result<()> {
         count(&self.left, "read")?;
-        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.note_read(buf.len());
         disturbed(&self.reading, || self.store.read_staged(ticket, buf))
     }
     fn stage(&self, pages: &[u8], tickets: &mut Vec<Ticket>) -> Result<()> {

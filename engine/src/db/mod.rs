@@ -1,5 +1,6 @@
 //! The public handles.
 
+mod ahead;
 mod batch;
 mod beside;
 mod catalog;

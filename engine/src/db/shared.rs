@@ -6,6 +6,7 @@ use alloc::string::ToString;
 use alloc::sync::Arc;
 use core::ops::Deref;
 
+use super::ahead::Ahead;
 use super::core::Core;
 use super::feed::{ChangePage, FeedRun};
 use super::hold::Hold;
@@ -97,6 +98,7 @@ impl Store {
         let mut core = self.core.write();
         core.counters.cold_reads += 1;
         let mut room = core.forest.cache.used() + READ_GROWTH_BYTES;
+        let mut ahead = Ahead::default();
         loop {
             // What was missed without the lock may be gone or elsewhere by now: it is looked
             // for anew.
@@ -112,7 +114,11 @@ impl Store {
                 core.after_read();
                 room = core.forest.cache.used() + READ_GROWTH_BYTES;
             }
-            core.forest.cache.load(miss)?;
+            let cache = &mut core.forest.cache;
+            match ahead.pages(cache, miss) {
+                Some((frame, pages)) => cache.load_ahead(frame, &pages)?,
+                None => cache.load(miss)?,
+            }
             core.counters.lookup_restarts += 1;
         }
     }

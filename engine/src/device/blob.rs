@@ -2,9 +2,11 @@
 
 use alloc::vec::Vec;
 
+use super::rules;
 use crate::error::{Corruption, Result};
 use crate::geometry::Geometry;
 use crate::ids::{BlobId, StoreId, Ticket};
+use crate::limits::PAGE_BYTES;
 use crate::sync::MaybeSync;
 
 /// One page of a blob and the staged page that becomes its content.
@@ -106,6 +108,18 @@ pub trait BlobStore: MaybeSync {
     /// # Errors
     /// `NotFound` if one of them is not published; `Corrupt` if it is damaged.
     fn read(&self, blob: BlobId, first: u32, buf: &mut [u8]) -> Result<()>;
+
+    /// Reads published pages of one blob, wherever they lie in it: `pages` ascend, and `buf` has
+    /// room for as many. As good as one [`BlobStore::read`] for each; a store that can read them
+    /// at once does.
+    ///
+    /// # Errors
+    /// Those of [`BlobStore::read`].
+    fn read_scattered(&self, blob: BlobId, pages: &[u32], buf: &mut [u8]) -> Result<()> {
+        rules::pages_of(pages, buf.len())?;
+        let mut parts = pages.iter().zip(buf.chunks_exact_mut(PAGE_BYTES));
+        parts.try_for_each(|(page, buf)| self.read(blob, *page, buf))
+    }
 
     /// Reads one staged page back.
     fn read_staged(&self, ticket: Ticket, buf: &mut [u8]) -> Result<()>;

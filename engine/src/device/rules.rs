@@ -36,6 +36,17 @@ pub fn one_page(len: usize) -> Result<()> {
     }
 }
 
+/// Refuses pages that do not ascend, or a buffer of another size than theirs.
+pub fn pages_of(pages: &[u32], len: usize) -> Result<()> {
+    if !pages.is_sorted_by(|a, b| a < b) {
+        return Err(invalid("pages", "must ascend"));
+    }
+    match len == pages.len() * PAGE_BYTES {
+        true => Ok(()),
+        false => Err(invalid("buffer", "must be 4096 bytes for each page")),
+    }
+}
+
 /// The bounds of a listing of blobs greater than `after`.
 pub fn after(after: Option<BlobId>) -> (Bound<BlobId>, Bound<BlobId>) {
     (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)

@@ -102,7 +102,24 @@ fn publishes(store: &dyn BlobStore) {
     assert!(two[..PAGE_BYTES] == page(31) && two[PAGE_BYTES..] == page(32), "clause 1");
     let missing = matches!(store.read(A, 2, &mut two), Err(Error::NotFound));
     assert!(missing, "a read over a page that is not there must fail");
+    scattered(store);
     stage(store, &[77]);
+}
+
+/// After [`publishes`] has changed `A` for the second time.
+fn scattered(store: &dyn BlobStore) {
+    let mut two = vec![0; 2 * PAGE_BYTES];
+    store.read_scattered(A, &[1, 5], &mut two).expect("pages wherever they lie");
+    assert!(two[..PAGE_BYTES] == page(31) && two[PAGE_BYTES..] == page(12), "clause 1");
+    let missing = matches!(store.read_scattered(A, &[1, 4], &mut two), Err(Error::NotFound));
+    assert!(missing, "one of the pages is not there");
+    let missing = matches!(store.read_scattered(B, &[1, 2], &mut two), Err(Error::NotFound));
+    assert!(missing, "the blob is not there");
+    for (pages, len) in [(&[5, 1][..], 2), (&[1, 1], 2), (&[1, 5], 1), (&[1], 2)] {
+        let refused = store.read_scattered(A, pages, &mut vec![0; len * PAGE_BYTES]);
+        assert!(matches!(refused, Err(Error::InvalidArgument { .. })), "{pages:?} for {len} pages");
+    }
+    store.read_scattered(A, &[], &mut []).expect("no page at all");
 }
 
 fn reopened(store: &dyn BlobStore) {

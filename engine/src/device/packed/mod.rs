@@ -145,6 +145,13 @@ impl<Io: PositionedIo> BlobStore for PackedStore<Io> {
         Ok(())
     }
 
+    fn read_scattered(&self, blob: BlobId, pages: &[u32], buf: &mut [u8]) -> Result<()> {
+        rules::pages_of(pages, buf.len())?;
+        self.read_listed(blob, pages, buf)?;
+        self.counters.pages_read.fetch_add(pages.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
     fn read_staged(&self, ticket: Ticket, buf: &mut [u8]) -> Result<()> {
         rules::one_page(buf.len())?;
         self.read_ticket(ticket, buf)?;

@@ -52,7 +52,8 @@ impl Extent {
 
 impl<Io: PositionedIo> PackedStore<Io> {
     pub(super) fn read_pages(&self, blob: BlobId, first: u32, buf: &mut [u8]) -> Result<()> {
-        if buf.len() > PAGE_BYTES && self.read_together(blob, first, buf)? {
+        let pages = (first..=u32::MAX).take(buf.len() / PAGE_BYTES);
+        if buf.len() > PAGE_BYTES && self.read_together(blob, pages, buf)? {
             return Ok(());
         }
         let mut done = 0;
@@ -63,20 +64,31 @@ impl<Io: PositionedIo> PackedStore<Io> {
         Ok(())
     }
 
+    pub(super) fn read_listed(&self, blob: BlobId, pages: &[u32], buf: &mut [u8]) -> Result<()> {
+        if pages.len() > 1 && self.read_together(blob, pages.iter().copied(), buf)? {
+            return Ok(());
+        }
+        let mut parts = pages.iter().zip(buf.chunks_exact_mut(PAGE_BYTES));
+        parts.try_for_each(|(page, buf)| self.read_some(blob, *page, buf).map(drop))
+    }
+
     /// Reads all pages by one call of the device, wherever they lie; `false` if any is not what
     /// it must be. Then a publish came between, or there is damage, and the slow way tells.
-    fn read_together(&self, blob: BlobId, first: u32, buf: &mut [u8]) -> Result<bool> {
-        let pages = buf.len() / PAGE_BYTES;
+    fn read_together(
+        &self,
+        blob: BlobId,
+        pages: impl Iterator<Item = u32>,
+        buf: &mut [u8],
+    ) -> Result<bool> {
         let refs: Vec<PageRef> = {
             let table = self.table.read();
             let entry = table.get(blob).ok_or(Error::NotFound)?;
-            let start = entry.position(first).ok_or(Error::NotFound)?;
-            let refs = entry.pages.get(start..start + pages).ok_or(Error::NotFound)?;
-            if refs.iter().zip(first..).any(|(at, page)| at.page != page) {
-                return Err(Error::NotFound);
-            }
-            refs.into()
+            let find = |page| entry.position(page).and_then(|at| entry.pages.get(at)).copied();
+            pages.map(|page| find(page).ok_or(Error::NotFound)).collect::<Result<_>>()?
         };
+        if refs.len() * PAGE_BYTES != buf.len() {
+            return Err(Error::NotFound);
+        }
         let mut parts = Vec::new();
         let mut rest = &mut *buf;
         for run in refs.chunk_by(|a, b| a.place + 1 == b.place) {
