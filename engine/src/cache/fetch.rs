@@ -1,4 +1,4 @@
-//! Reading a page without having the cache meanwhile.
+//! Reading pages without having the cache meanwhile.
 //!
 //! Owns: which pages are on their way in, and whether what was read is still what belongs there.
 //! Never does: report what is wrong with a page; who then loads it in the usual way finds that.
@@ -11,12 +11,14 @@
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
-use super::Cache;
 use super::load::check_page;
+use super::{Cache, Frame};
 use crate::device::BlobStore;
 use crate::error::Result;
 use crate::ids::{BlobId, Ticket};
+use crate::limits::PAGE_BYTES;
 use crate::node::Page;
 
 /// Pages on their way in, each with a number of its own.
@@ -41,61 +43,91 @@ impl Fetching {
     }
 }
 
-/// A page on its way in.
+/// Pages of a frame on their way in.
 pub struct Fetch {
     blobs: Arc<dyn BlobStore>,
     frame: u32,
-    page: u8,
+    /// The page that is wanted, then others that may be; with the number of each.
+    pages: Vec<(u8, u64)>,
+    /// Where the first one is, if it was staged; then it comes alone.
     staged: Option<Ticket>,
-    number: u64,
 }
 
 impl Fetch {
-    /// Reads the page; `None` if that fails, for whatever reason.
-    pub fn read(&self) -> Option<Box<Page>> {
-        let mut page = Box::new(Page::blank());
-        let read = match self.staged {
-            Some(ticket) => self.blobs.read_staged(ticket, page.bytes_mut()),
-            None => {
-                let blob = BlobId::frame(self.frame);
-                self.blobs.read(blob, u32::from(self.page), page.bytes_mut())
-            }
+    /// Reads them; none if that fails, for whatever reason.
+    pub fn read(&self) -> Vec<u8> {
+        let mut bytes = alloc::vec![0; self.pages.len() * PAGE_BYTES];
+        let blob = BlobId::frame(self.frame);
+        let numbers: Vec<u32> = self.pages.iter().map(|&(page, _)| u32::from(page)).collect();
+        let read = match (self.staged, &numbers[..]) {
+            (Some(ticket), _) => self.blobs.read_staged(ticket, &mut bytes),
+            (None, &[page]) => self.blobs.read(blob, page, &mut bytes),
+            (None, pages) => self.blobs.read_scattered(blob, pages, &mut bytes),
         };
-        read.ok().map(|()| page)
+        match read {
+            Ok(()) => bytes,
+            Err(_) => Vec::new(),
+        }
     }
 }
 
 impl Cache {
-    /// Begins to read a page; `None` if it is in memory by now.
+    /// Begins to read pages of a frame, the first of which is wanted; `None` if that one is in
+    /// memory by now.
     ///
     /// # Errors
     /// Those of [`Cache::load`], as far as they show without reading.
-    pub fn begin_fetch(&mut self, frame: u32, page: u8) -> Result<Option<Fetch>> {
-        self.meet_frame(frame, page)?;
+    pub fn begin_fetch(&mut self, frame: u32, pages: &[u8]) -> Result<Option<Fetch>> {
+        let Some(&first) = pages.first() else { return Ok(None) };
+        self.meet_frame(frame, first)?;
         let Ok(control) = self.frame(frame) else { return Ok(None) };
-        if control.resident.has(page) {
+        if control.resident.has(first) {
             return Ok(None);
         }
-        let staged = control.staged.get(&page).copied();
-        let number = self.fetching.begin(frame, page);
-        Ok(Some(Fetch { blobs: Arc::clone(&self.blobs), frame, page, staged, number }))
+        let staged = control.staged.get(&first).copied();
+        let mut wanted = match staged {
+            Some(_) => alloc::vec![first],
+            None => published_of(control, pages),
+        };
+        wanted.sort_unstable();
+        let number = |&page| (page, self.fetching.begin(frame, page));
+        let pages = wanted.iter().map(number).collect();
+        Ok(Some(Fetch { blobs: Arc::clone(&self.blobs), frame, pages, staged }))
     }
 
-    /// Takes in what was read; `false` if it is of no use.
-    pub fn end_fetch(&mut self, fetch: &Fetch, read: Option<&Page>) -> bool {
-        let Fetch { frame, page, number, .. } = *fetch;
-        if self.fetching.pages.get(&(frame, page)) != Some(&number) {
-            return self.page(frame, page).is_ok();
+    /// Takes in what was read; `false` if none of it is of use.
+    pub fn end_fetch(&mut self, fetch: &Fetch, read: &[u8]) -> bool {
+        let mut taken = false;
+        let mut loaded = Box::new(Page::blank());
+        let mut bytes = read.chunks_exact(PAGE_BYTES);
+        for &(page, number) in &fetch.pages {
+            let bytes = bytes.next();
+            if self.fetching.pages.get(&(fetch.frame, page)) != Some(&number) {
+                taken |= self.page(fetch.frame, page).is_ok();
+                continue;
+            }
+            self.fetching.forget(fetch.frame, page);
+            let Some(bytes) = bytes else { continue };
+            loaded.bytes_mut().copy_from_slice(bytes);
+            taken |= self.take_in_read(fetch.frame, page, &loaded);
         }
-        self.fetching.forget(frame, page);
-        let sound = read.filter(|read| {
-            read.has_kind() && check_page(read, frame, page, self.geometry.pages()).is_ok()
-        });
-        let taken = sound.is_some_and(|read| self.admit(frame, page, read).is_ok());
-        match taken {
-            true => self.counters.misses += 1,
-            false => self.retire(frame),
-        }
+        self.retire(fetch.frame);
         taken
     }
+
+    /// Takes a page in that was read for a place, if it is a sound page of that place.
+    pub(super) fn take_in_read(&mut self, frame: u32, number: u8, page: &Page) -> bool {
+        let sound =
+            page.has_kind() && check_page(page, frame, number, self.geometry.pages()).is_ok();
+        let taken = sound && self.admit(frame, number, page).is_ok();
+        self.counters.misses += u64::from(taken);
+        taken
+    }
+}
+
+/// Those of `pages` that are not in memory, and that the published state has.
+pub(super) fn published_of(control: &Frame, pages: &[u8]) -> Vec<u8> {
+    let is_published =
+        |page: &u8| !control.resident.has(*page) && !control.staged.contains_key(page);
+    pages.iter().copied().filter(is_published).collect()
 }

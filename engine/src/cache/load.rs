@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::Cache;
+use super::fetch::published_of;
 use crate::art::head;
 use crate::error::{Corruption, CorruptionClass, Error, Result};
 use crate::frame::FrameMeta;
@@ -24,10 +25,7 @@ impl Cache {
             Miss::Extent { extent, len } => self.load_extent(extent, len),
             Miss::PastPage { frame, page, epoch } => self.load_past_page(frame, page, epoch),
             Miss::PastExtent { extent } => self.load_past_extent(extent),
-            Miss::NoTree => Err(Error::TreeDropped),
-            Miss::Broken { frame, why } => {
-                Err(Corruption::page(CorruptionClass::Fence, BlobId::frame(frame), 0, why).into())
-            }
+            Miss::NoTree | Miss::Broken { .. } => hopeless(miss).map_or(Ok(()), Err),
         }
     }
 
@@ -97,13 +95,11 @@ impl Cache {
     /// Those of [`Cache::load`] for the first page alone.
     pub fn load_ahead(&mut self, frame: u32, pages: &[u8]) -> Result<()> {
         let Some(&first) = pages.first() else { return Ok(()) };
-        let mut wanted: Vec<u8> = pages.into();
-        if let Ok(control) = self.frame(frame) {
-            wanted
-                .retain(|page| !control.resident.has(*page) && !control.staged.contains_key(page));
-        }
+        let mut wanted = match self.frame(frame) {
+            Ok(control) => published_of(control, pages),
+            Err(_) => Vec::new(),
+        };
         wanted.sort_unstable();
-        wanted.dedup();
         if wanted.len() > 1 {
             self.load_together(frame, &wanted);
         }
@@ -168,6 +164,18 @@ impl Cache {
         self.used += u64::from(len);
         self.counters.misses += 1;
         Ok(())
+    }
+}
+
+/// The error that a miss is for good, if nothing that could be loaded would help.
+pub fn hopeless(miss: Miss) -> Option<Error> {
+    match miss {
+        Miss::NoTree => Some(Error::TreeDropped),
+        Miss::Broken { frame, why } => {
+            let blob = BlobId::frame(frame);
+            Some(Corruption::page(CorruptionClass::Fence, blob, 0, why).into())
+        }
+        _ => None,
     }
 }
 

@@ -41,6 +41,7 @@ pub use extents::ExtentSlot;
 pub use fetch::Fetch;
 pub use frames::{Frame, FrameView};
 pub use history::{HistoryUsage, Past};
+pub use load::hopeless;
 pub use plan::{CutPage, CutPlan, FramePlan};
 
 /// Figures of the cache since opening.

@@ -30,9 +30,15 @@ struct Last {
 pub(super) struct Ahead {
     /// The last one.
     last: Option<Last>,
+    begun: bool,
 }
 
 impl Ahead {
+    /// Whether this is the first one; to be asked once for each.
+    pub fn is_first(&mut self) -> bool {
+        !core::mem::replace(&mut self.begun, true)
+    }
+
     /// The frame and the pages of it to bring in for a miss, that which was missed first.
     pub fn pages(&mut self, cache: &Cache, miss: Miss) -> Option<(u32, Vec<u8>)> {
         let Miss::Page { frame, page } = miss else { return None };

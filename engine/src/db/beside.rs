@@ -7,6 +7,7 @@
 
 use alloc::sync::Arc;
 
+use super::ahead::Ahead;
 use super::core::Core;
 use super::fetch::MAX_FETCHES;
 use super::hold::Pad;
@@ -103,9 +104,6 @@ impl Store {
         if let Some(found) = self.find_beside(tree, key, &mut read)? {
             return Ok(found);
         }
-        if let Some(found) = self.find_cold(tree, key, &mut read)? {
-            return Ok(found);
-        }
         self.look(|forest| {
             let found = forest.reader().find(tree, key)?;
             read(forest.reader(), found)
@@ -135,10 +133,11 @@ impl Store {
     /// # Errors
     /// Those of writes.
     pub fn change(&self, single: Single<'_>) -> Result<bool> {
+        let mut ahead = Ahead::default();
         for _ in 0..MAX_FETCHES {
             match self.change_beside(single)? {
                 Beside::Done(held) => return Ok(held),
-                Beside::Missed(miss) if self.fetch(miss) => {}
+                Beside::Missed(miss) if self.fetch(miss, &mut ahead) => {}
                 Beside::Missed(_) | Beside::Left => break,
             }
         }

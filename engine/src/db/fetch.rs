@@ -1,56 +1,94 @@
-//! Single operations on pages that are not in memory: others go on while the device reads.
+//! Lookups and writes whose pages are not in memory: others go on while the device reads.
 //!
 //! Owns: the order of letting go of the store, reading, and taking in. Never does: report damage;
 //! where reading fails, who has the store alone reads once more and tells.
 
+use super::ahead::Ahead;
+use super::core::Core;
 use super::shared::Store;
-use crate::cache::Cache;
+use crate::cache::hopeless;
 use crate::error::Result;
-use crate::forest::Reader;
-use crate::ids::TreeId;
-use crate::node::{Miss, Page};
+use crate::limits::READ_GROWTH_BYTES;
+use crate::node::Miss;
 use crate::sync::THREADS;
 
-/// Pages that one lookup brings in without the store before it takes the store for good: more
-/// than it takes to get to any record, so others are in the way.
+/// Times that one lookup has pages brought in without the store before it takes the store for
+/// good: more than it takes to get to any record, so others are in the way.
 pub(super) const MAX_FETCHES: usize = 16;
 
 impl Store {
-    /// Runs `read` on the record of `key`, if there is one; what is missed is brought in with
-    /// nobody kept out. `None` if that comes to nothing.
+    /// Runs a lookup until nothing is missing. What it misses is loaded, with nobody kept out
+    /// while the device reads, unless there is no end to it.
+    ///
+    /// It is told whether it is to begin anew, if it minds: what the calls before found may be of
+    /// another state then.
     ///
     /// # Errors
-    /// Of a store that is not whole.
-    pub(super) fn find_cold<T>(
+    /// Those of the lookup, `Corrupt`, and failures of the device.
+    pub fn look_into<T>(
         &self,
-        tree: TreeId,
-        key: &[u8],
-        read: &mut impl FnMut(Reader<'_, Cache>, Option<(&Page, usize)>) -> Result<T, Miss>,
-    ) -> Result<Option<T>> {
-        for _ in 0..if THREADS { MAX_FETCHES } else { 0 } {
-            let held = self.core.read();
-            held.check_whole()?;
-            let reader = held.forest.reader();
-            let miss = match reader.find(tree, key).and_then(|found| read(reader, found)) {
-                Ok(found) => return Ok(Some(found)),
+        mut look: impl FnMut(&Core, bool) -> Result<Result<T, Miss>>,
+    ) -> Result<T> {
+        let mut ahead = Ahead::default();
+        for _ in 0..=if THREADS { MAX_FETCHES } else { 0 } {
+            let miss = match look(&self.core.read(), true)? {
+                Ok(found) => return Ok(found),
                 Err(miss) => miss,
             };
-            drop(held);
-            if !self.fetch(miss) {
+            // Going on from there could pass over what is wrong.
+            if let Some(error) = hopeless(miss) {
+                return Err(error);
+            }
+            if !THREADS || !self.fetch(miss, &mut ahead) {
                 break;
             }
         }
-        Ok(None)
+        self.look_alone(look, ahead)
+    }
+
+    /// The same, with the store alone.
+    fn look_alone<T>(
+        &self,
+        mut look: impl FnMut(&Core, bool) -> Result<Result<T, Miss>>,
+        mut ahead: Ahead,
+    ) -> Result<T> {
+        let mut core = self.core.write();
+        core.counters.cold_reads += u64::from(ahead.is_first());
+        let mut room = core.forest.cache.used() + READ_GROWTH_BYTES;
+        let mut anew = true;
+        loop {
+            let miss = match look(&core, anew)? {
+                Ok(found) => {
+                    core.after_read();
+                    return Ok(found);
+                }
+                Err(miss) => miss,
+            };
+            anew = false;
+            if core.forest.cache.used() > room {
+                // A long lookup goes past more than may stay.
+                core.after_read();
+                room = core.forest.cache.used() + READ_GROWTH_BYTES;
+            }
+            let cache = &mut core.forest.cache;
+            match ahead.pages(cache, miss) {
+                Some((frame, pages)) => cache.load_ahead(frame, &pages)?,
+                None => cache.load(miss)?,
+            }
+            core.counters.lookup_restarts += 1;
+        }
     }
 
     /// Brings in what was missed, with nobody kept out while the device reads; `false` if that
     /// is left to who has the store alone.
-    pub(super) fn fetch(&self, miss: Miss) -> bool {
+    pub(super) fn fetch(&self, miss: Miss, ahead: &mut Ahead) -> bool {
         let Miss::Page { frame, page } = miss else { return false };
         let begun = {
             let mut core = self.core.write();
-            core.counters.cold_reads += 1;
-            core.forest.cache.begin_fetch(frame, page)
+            core.counters.cold_reads += u64::from(ahead.is_first());
+            let cache = &mut core.forest.cache;
+            let pages = ahead.pages(cache, miss).map_or_else(|| [page].into(), |(_, pages)| pages);
+            cache.begin_fetch(frame, &pages)
         };
         let fetch = match begun {
             Ok(Some(fetch)) => fetch,
@@ -59,7 +97,8 @@ impl Store {
         };
         let read = fetch.read();
         let mut core = self.core.write();
-        let taken = core.forest.cache.end_fetch(&fetch, read.as_deref());
+        let taken = core.forest.cache.end_fetch(&fetch, &read);
+        core.counters.lookup_restarts += 1;
         core.after_read();
         taken
     }

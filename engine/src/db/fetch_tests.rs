@@ -5,6 +5,7 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Bound;
 use core::time::Duration;
 use std::sync::mpsc;
 use std::thread;
@@ -43,6 +44,8 @@ struct State {
     key: Vec<u8>,
     /// What it had since that began.
     seen: Vec<Option<Vec<u8>>>,
+    /// What the tree held at every moment since then, if that is asked for.
+    states: Option<Vec<Model>>,
     meanwhile: usize,
 }
 
@@ -71,6 +74,9 @@ impl State {
             }
         }
         self.seen.push(self.model.get(&self.key).cloned());
+        if let Some(states) = &mut self.states {
+            states.push(self.model.clone());
+        }
         self.meanwhile += 1;
     }
 }
@@ -89,6 +95,44 @@ fn disturb(devices: &Devices, state: &Arc<Mutex<State>>) {
     });
 }
 
+/// Lookups of many records, each of which must be of one moment.
+fn state_of_one_moment(tree: &Tree, state: &Mutex<State>, from: &[u8]) {
+    const ENTRIES: usize = 600;
+    let begin = || {
+        let mut state = state.lock();
+        state.states = Some(alloc::vec![state.model.clone()]);
+    };
+    let was = |what: &str, is: &dyn Fn(&Model) -> bool| {
+        let states = state.lock().states.take().unwrap();
+        assert!(states.iter().any(is), "{what} of none of {} moments", states.len());
+    };
+    begin();
+    let page = tree.range().start_after(from).page(ENTRIES, usize::MAX).unwrap();
+    let keys = page.entries.iter().map(|entry| match entry {
+        RangeEntry::Key { key, .. } => key,
+        RangeEntry::CommonPrefix(_) => panic!("a roll-up without a delimiter"),
+    });
+    let keys: Vec<&Vec<u8>> = keys.collect();
+    let after = (Bound::Excluded(from.to_vec()), Bound::Unbounded);
+    was("a page", &|model| {
+        model.range(after.clone()).take(ENTRIES).map(|(key, _)| key).eq(keys.iter().copied())
+    });
+    begin();
+    let wanted: Vec<Vec<u8>> = {
+        let state = state.lock();
+        state.model.keys().step_by(40).cloned().collect()
+    };
+    let got = tree.get_many(&wanted).unwrap();
+    was("values", &|model| {
+        wanted.iter().map(|key| model.get(key)).eq(got.iter().map(Option::as_ref))
+    });
+    begin();
+    let count = tree.prefix_count(b"d1/", 0).unwrap().count;
+    was("a count", &|model| {
+        model.keys().filter(|key| key.starts_with(b"d1/")).count() as u64 == count
+    });
+}
+
 fn run(seed: u64, rounds: usize) -> usize {
     let devices = devices();
     let tree = devices.tree();
@@ -98,6 +142,7 @@ fn run(seed: u64, rounds: usize) -> usize {
         random: Random::new(seed),
         key: Vec::new(),
         seen: Vec::new(),
+        states: None,
         meanwhile: 0,
     };
     let state = Arc::new(Mutex::new(state));
@@ -107,25 +152,26 @@ fn run(seed: u64, rounds: usize) -> usize {
             let mut state = state.lock();
             state.key = state.random.key();
             state.seen = alloc::vec![state.model.get(&state.key).cloned()];
-            (state.key.clone(), state.random.value(), state.random.below(8))
+            (state.key.clone(), state.random.value(), state.random.below(50))
         };
         disturb(&devices, &state);
         match dice {
-            0..=4 => {
+            0..=27 => {
                 let got = tree.get(&key).unwrap();
                 assert!(state.lock().seen.contains(&got), "seed {seed}, round {round}: {got:?}");
             }
-            5 => {
+            28..=34 => {
                 // The last word is this write's, whatever came between.
                 tree.put(&key, &value).unwrap();
                 state.lock().model.insert(key, value);
             }
-            6 => {
+            35..=40 => {
                 let there = tree.delete(&key).unwrap();
                 let mut state = state.lock();
                 assert!(state.seen.iter().any(|seen| seen.is_some() == there));
                 state.model.remove(&key);
             }
+            41 => state_of_one_moment(&tree, &state, &key),
             _ => {
                 let put = tree.put_if_absent(&key, &value).unwrap();
                 let mut state = state.lock();

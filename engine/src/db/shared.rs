@@ -6,7 +6,6 @@ use alloc::string::ToString;
 use alloc::sync::Arc;
 use core::ops::Deref;
 
-use super::ahead::Ahead;
 use super::core::Core;
 use super::feed::{ChangePage, FeedRun};
 use super::hold::Hold;
@@ -16,7 +15,7 @@ use super::write::Failed;
 use crate::error::{Error, Result};
 use crate::forest::Forest;
 use crate::ids::{FEED_TREE, Lsn, TreeId};
-use crate::limits::{MAX_FEED_CHANGES, MAX_SCAN_BYTES, READ_GROWTH_BYTES};
+use crate::limits::{MAX_FEED_CHANGES, MAX_SCAN_BYTES};
 use crate::log::Durable;
 use crate::node::Miss;
 use crate::sync::{Mutex, THREADS};
@@ -73,54 +72,12 @@ impl Deref for Shared {
 }
 
 impl Store {
-    /// Runs a lookup; what it misses is loaded, with writers kept out only while that happens.
-    /// All calls but the first see the same state.
+    /// Runs a lookup again and again until nothing is missing; see [`Store::look_into`].
     pub fn look<T>(&self, mut look: impl FnMut(&Forest) -> Result<T, Miss>) -> Result<T> {
-        self.look_into(|core| {
+        self.look_into(|core, _| {
             core.check_whole()?;
             Ok(look(&core.forest))
         })
-    }
-
-    /// The same for a lookup that can fail before it misses anything.
-    ///
-    /// # Errors
-    /// Those of the lookup, `Corrupt`, and failures of the device.
-    pub fn look_into<T>(
-        &self,
-        mut look: impl FnMut(&Core) -> Result<Result<T, Miss>>,
-    ) -> Result<T> {
-        let held = self.core.read();
-        if let Ok(found) = look(&held)? {
-            return Ok(found);
-        }
-        drop(held);
-        let mut core = self.core.write();
-        core.counters.cold_reads += 1;
-        let mut room = core.forest.cache.used() + READ_GROWTH_BYTES;
-        let mut ahead = Ahead::default();
-        loop {
-            // What was missed without the lock may be gone or elsewhere by now: it is looked
-            // for anew.
-            let miss = match look(&core)? {
-                Ok(found) => {
-                    core.after_read();
-                    return Ok(found);
-                }
-                Err(miss) => miss,
-            };
-            if core.forest.cache.used() > room {
-                // A long lookup goes past more than may stay.
-                core.after_read();
-                room = core.forest.cache.used() + READ_GROWTH_BYTES;
-            }
-            let cache = &mut core.forest.cache;
-            match ahead.pages(cache, miss) {
-                Some((frame, pages)) => cache.load_ahead(frame, &pages)?,
-                None => cache.load(miss)?,
-            }
-            core.counters.lookup_restarts += 1;
-        }
     }
 
     /// Runs a write. Where the store promises that what is acknowledged is durable, waits for

@@ -99,7 +99,7 @@ impl Moment {
         &self,
         mut look: impl FnMut(Reader<'_, Past<'_>>) -> Result<T, Miss>,
     ) -> Result<T> {
-        self.shared.look_into(|core| self.look_at(core, &mut look))
+        self.shared.look_into(|core, _| self.look_at(core, &mut look))
     }
 
     fn look_at<T>(

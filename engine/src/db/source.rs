@@ -45,15 +45,26 @@ pub trait Source: Clone {
         })
     }
 
-    /// Runs a lookup, again and again until nothing is missing, with no lock held afterwards.
-    ///
-    /// The first call may see an older state than the later ones, which all see the same.
+    /// Runs a lookup, again and again until nothing is missing, with no lock held afterwards. The
+    /// calls may see different states, each one not older than the one before.
     ///
     /// # Errors
     /// `Corrupt` if what is read is damaged, and failures of the device.
     fn look<T>(
         &self,
-        look: impl FnMut(Reader<'_, Self::Pages<'_>>) -> Result<T, Miss>,
+        mut look: impl FnMut(Reader<'_, Self::Pages<'_>>) -> Result<T, Miss>,
+    ) -> Result<T> {
+        self.look_anew(|reader, _| look(reader))
+    }
+
+    /// The same for a lookup that keeps what it found from call to call: it is told when that may
+    /// be of another state than what it sees now.
+    ///
+    /// # Errors
+    /// Those of [`Source::look`].
+    fn look_anew<T>(
+        &self,
+        look: impl FnMut(Reader<'_, Self::Pages<'_>>, bool) -> Result<T, Miss>,
     ) -> Result<T>;
 }
 
@@ -82,8 +93,14 @@ impl Source for Tree {
     }
 
     #[inline]
-    fn look<T>(&self, mut look: impl FnMut(Reader<'_, Cache>) -> Result<T, Miss>) -> Result<T> {
-        Self::look(self, |forest| look(forest.reader()))
+    fn look_anew<T>(
+        &self,
+        mut look: impl FnMut(Reader<'_, Cache>, bool) -> Result<T, Miss>,
+    ) -> Result<T> {
+        self.shared.look_into(|core, anew| {
+            core.check_whole()?;
+            Ok(look(core.forest.reader(), anew))
+        })
     }
 }
 
@@ -102,8 +119,12 @@ impl Source for View {
         Ok(self.clone())
     }
 
-    fn look<T>(&self, look: impl FnMut(Reader<'_, Past<'_>>) -> Result<T, Miss>) -> Result<T> {
-        self.moment.look(look)
+    fn look_anew<T>(
+        &self,
+        mut look: impl FnMut(Reader<'_, Past<'_>>, bool) -> Result<T, Miss>,
+    ) -> Result<T> {
+        // What it shows never changes.
+        self.moment.look(|reader| look(reader, false))
     }
 }
 
@@ -118,13 +139,10 @@ pub(super) fn look_whole<S: Source, W, T>(
     mut step: impl FnMut(Reader<'_, S::Pages<'_>>, &mut W) -> Result<T, Miss>,
 ) -> Result<(W, T)> {
     let mut work = begin();
-    let mut calls = 0_u32;
-    let found = source.look(|reader| {
-        // What the first call had may be of an older state.
-        if calls == 1 {
+    let found = source.look_anew(|reader, anew| {
+        if anew {
             work = begin();
         }
-        calls = calls.saturating_add(1);
         step(reader, &mut work)
     })?;
     Ok((work, found))

@@ -12,10 +12,9 @@ use super::stats::{TreeStats, VerifyReport};
 use super::view::{Snapshot, View};
 use crate::device::{BlobStore, LogDevice, MemoryBlobStore};
 use crate::error::Result;
-use crate::forest::Forest;
 use crate::geometry::Geometry;
 use crate::ids::{Lsn, RecordVersion, STANDALONE_TREE, TreeId};
-use crate::node::{Miss, Record as Stored};
+use crate::node::Record as Stored;
 
 /// A value and its version.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,13 +87,6 @@ impl Tree {
     pub fn memory() -> Result<Self> {
         let blobs = MemoryBlobStore::new(Geometry::default(), [0; 16]);
         Self::open_with_devices(Arc::new(blobs), None, Options::default())
-    }
-
-    /// Runs a lookup; what it misses is loaded, with writers kept out only while that happens.
-    /// All calls but the first see the same state.
-    #[inline]
-    pub(super) fn look<T>(&self, look: impl FnMut(&Forest) -> Result<T, Miss>) -> Result<T> {
-        self.shared.look(look)
     }
 
     /// The value of `key`.

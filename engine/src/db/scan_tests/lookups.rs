@@ -196,8 +196,11 @@ impl Source for Turning {
         Ok(still)
     }
 
-    fn look<T>(&self, look: impl FnMut(Reader<'_, Cache>) -> Result<T, Miss>) -> Result<T> {
-        let found = Source::look(&self.0, look)?;
+    fn look_anew<T>(
+        &self,
+        look: impl FnMut(Reader<'_, Cache>, bool) -> Result<T, Miss>,
+    ) -> Result<T> {
+        let found = self.0.look_anew(look)?;
         self.turn();
         Ok(found)
     }

@@ -36,9 +36,12 @@ impl Source for Counted {
         self.tree.still()
     }
 
-    fn look<T>(&self, look: impl FnMut(Reader<'_, Cache>) -> Result<T, Miss>) -> Result<T> {
+    fn look_anew<T>(
+        &self,
+        look: impl FnMut(Reader<'_, Cache>, bool) -> Result<T, Miss>,
+    ) -> Result<T> {
         self.asked.set(self.asked.get() + 1);
-        Source::look(&self.tree, look)
+        self.tree.look_anew(look)
     }
 }
 

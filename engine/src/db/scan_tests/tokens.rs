@@ -225,8 +225,11 @@ impl Source for Overtaken {
         self.tree.still()
     }
 
-    fn look<T>(&self, mut look: impl FnMut(Reader<'_, Cache>) -> Result<T, Miss>) -> Result<T> {
-        let found = look(self.tree.shared.core.read().forest.reader());
+    fn look_anew<T>(
+        &self,
+        mut look: impl FnMut(Reader<'_, Cache>, bool) -> Result<T, Miss>,
+    ) -> Result<T> {
+        let found = look(self.tree.shared.core.read().forest.reader(), true);
         if let Ok(found) = found {
             return Ok(found);
         }
@@ -234,7 +237,7 @@ impl Source for Overtaken {
         if self.read {
             assert_eq!(items(self.tree.range()).len(), 600);
         }
-        Source::look(&self.tree, look)
+        self.tree.look_anew(look)
     }
 }
 
