@@ -1,4 +1,5 @@
-//! The thread that keeps a store in files up: checkpoints beside readers and writers.
+//! The thread that keeps a store in files up: checkpoints beside readers and writers, and thin
+//! frames repacked.
 //!
 //! Owns: the thread, when it looks and when it ends. Never does: decide what is due, which the
 //! engine knows, or print: a failure stops the store's writes, and the next of them says why.
@@ -58,10 +59,10 @@ impl Pace {
         self.seen = log_bytes;
         let pause = match progress {
             Progress::Behind => return None,
-            Progress::Ahead if quiet => return None,
+            Progress::Ahead | Progress::Repacked if quiet => return None,
             Progress::Ahead => GENTLE,
             Progress::Nothing if quiet => (2 * self.pause).min(IDLE),
-            Progress::Nothing => BUSY,
+            Progress::Nothing | Progress::Repacked => BUSY,
         };
         self.pause = pause;
         Some(pause)
@@ -93,6 +94,8 @@ mod tests {
         assert_eq!(pace.after(Progress::Ahead, 200), Some(GENTLE), "beside a writer");
         assert_eq!(pace.after(Progress::Ahead, 200), None, "nobody is disturbed");
         assert_eq!(pace.after(Progress::Behind, 300), None, "writers would have to help");
+        assert_eq!(pace.after(Progress::Repacked, 350), Some(BUSY), "it keeps others out");
+        assert_eq!(pace.after(Progress::Repacked, 350), None);
         assert_eq!(pace.after(Progress::Nothing, 400), Some(BUSY));
         let longest = (0..20).map(|_| pace.after(Progress::Nothing, 400)).max();
         assert_eq!(longest, Some(Some(IDLE)), "it is there again soon after a long rest");

@@ -235,6 +235,9 @@ pub const MAX_COUNT_FRAMES: usize = 1024;
 /// Changes of single pages that a thread makes before the frames are told of them.
 pub const MAX_NOTED: usize = 256;
 
+/// Most frames that are remembered as thin, to be repacked.
+pub const MAX_THINNED: usize = 4096;
+
 /// Most pages that a walk from page to page brings in at a time.
 pub const READ_AHEAD_PAGES: usize = 64;
 /// At most one part in so many of the cache.

@@ -136,7 +136,7 @@ impl Cache {
 
     /// Whether changes of a frame must keep what they replace.
     #[inline]
-    pub(super) fn keeps_frame(&self, frame: u32) -> bool {
+    pub fn keeps_frame(&self, frame: u32) -> bool {
         self.history.newest().is_some_and(|born| frame < born.frame)
     }
 

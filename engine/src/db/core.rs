@@ -100,7 +100,8 @@ impl Core {
         cache.set_memory_hint(options.memory_hint.0);
         cache.set_history_limit(options.snapshot_bytes);
         let counters = Default::default();
-        let mut forest = Forest { cache, roots: root.trees.into(), counters };
+        let mut forest =
+            Forest { cache, roots: root.trees.into(), counters, thinned: Default::default() };
         if !forest.roots.contains_key(&STANDALONE_TREE) {
             forest.create_tree(STANDALONE_TREE)?;
         }

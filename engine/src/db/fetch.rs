@@ -6,7 +6,7 @@
 use super::ahead::Ahead;
 use super::core::Core;
 use super::shared::Store;
-use crate::cache::hopeless;
+use crate::cache::{Fetch, hopeless};
 use crate::error::Result;
 use crate::limits::READ_GROWTH_BYTES;
 use crate::node::Miss;
@@ -86,10 +86,21 @@ impl Store {
         let begun = {
             let mut core = self.core.write();
             core.counters.cold_reads += u64::from(ahead.is_first());
+            core.counters.lookup_restarts += 1;
             let cache = &mut core.forest.cache;
             let pages = ahead.pages(cache, miss).map_or_else(|| [page].into(), |(_, pages)| pages);
             cache.begin_fetch(frame, &pages)
         };
+        self.end_fetch(begun)
+    }
+
+    /// Brings in pages of a frame as far as that works.
+    pub(super) fn fetch_pages(&self, frame: u32, pages: &[u8]) {
+        let begun = self.core.write().forest.cache.begin_fetch(frame, pages);
+        self.end_fetch(begun);
+    }
+
+    fn end_fetch(&self, begun: Result<Option<Fetch>>) -> bool {
         let fetch = match begun {
             Ok(Some(fetch)) => fetch,
             Ok(None) => return true,
@@ -98,7 +109,6 @@ impl Store {
         let read = fetch.read();
         let mut core = self.core.write();
         let taken = core.forest.cache.end_fetch(&fetch, &read);
-        core.counters.lookup_restarts += 1;
         core.after_read();
         taken
     }

@@ -24,7 +24,7 @@ use crate::sync::{Mutex, THREADS};
 pub(super) struct Shared {
     /// Who keeps the store up beside its handles; it ends before the store closes.
     keeper: Option<Keeper>,
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
 }
 
 /// An open store.

@@ -16,6 +16,7 @@ use crate::checkpoint::{Changes, Next, Part, Written};
 use crate::device::{BlobStore, LogDevice};
 use crate::error::{Error, Result};
 use crate::ids::Lsn;
+use crate::limits::READ_AHEAD_PAGES;
 use crate::sync::{MaybeSync, MutexGuard};
 
 /// Pages that a writer over the log's budget checkpoints.
@@ -157,7 +158,33 @@ impl Store {
     pub fn maintain(&self, budget: usize) -> Result<bool> {
         match self.checkpoint_some(budget.max(1), self.options.early_start())? {
             Some(more) => Ok(more),
-            None => self.core.write().compact_some(),
+            None => match self.repack_some()? {
+                true => Ok(true),
+                false => self.core.write().compact_some(),
+            },
+        }
+    }
+
+    /// Repacks a frame that removals left thin; whether there was one. Its pages are read with
+    /// nobody kept out.
+    pub fn repack_some(&self) -> Result<bool> {
+        loop {
+            let mut core = self.core.write();
+            core.check_writable()?;
+            let Some(frame) = core.forest.take_thinned() else { return Ok(false) };
+            // Page 0, then those it leads to.
+            for _ in 0..2 {
+                let missing = core.forest.missing_pages(frame);
+                drop(core);
+                missing.chunks(READ_AHEAD_PAGES).for_each(|pages| self.fetch_pages(frame, pages));
+                core = self.core.write();
+                core.check_writable()?;
+            }
+            let repacked = core.forest.repack_thinned(frame);
+            let repacked = repacked.and_then(|done| core.forest.cache.trim().map(|()| done));
+            if core.guard(repacked)? {
+                return Ok(true);
+            }
         }
     }
 
@@ -178,6 +205,9 @@ pub enum Progress {
     Ahead,
     /// There is more to do at once, or writers have to help.
     Behind,
+    /// There is no checkpoint to make; a frame that removals left thin was repacked, and there
+    /// may be others.
+    Repacked,
 }
 
 /// Who keeps a store up: ends when it is dropped.
@@ -194,22 +224,30 @@ impl Upkeep {
         Self { store }
     }
 
-    /// Does about `pages` pages of the checkpoint that runs or is due, without keeping readers
-    /// and writers waiting for the device.
+    /// Does about `pages` pages of the checkpoint that runs or is due, or repacks a frame if there
+    /// is none, without keeping readers and writers waiting for the device.
     ///
     /// # Errors
     /// Failures of the devices, after which the store takes no more writes, and what writes say
     /// then: `Poisoned`, `ReadOnly`.
     pub fn checkpoint(&self, pages: usize) -> Result<Progress> {
         let start = self.store.options.late_start();
-        {
+        let idle = {
             let glance = self.store.core.enter();
             let core = glance.state();
             // A store that nothing was written to since it was opened is left as it is.
             let idle = core.running.is_none() && !core.is_due(start);
-            if idle || core.installing || core.is_sealed() {
+            if core.installing || core.is_sealed() || (idle && core.forest.thinned.is_empty()) {
                 return Ok(Progress::Nothing);
             }
+            idle
+        };
+        if idle {
+            return match self.store.repack_some() {
+                Err(Error::InvalidArgument { .. }) | Ok(false) => Ok(Progress::Nothing),
+                Ok(true) => Ok(Progress::Repacked),
+                Err(error) => Err(error),
+            };
         }
         match self.store.checkpoint_some(pages.max(1), start) {
             // An image began to come in meanwhile.

@@ -1,9 +1,11 @@
 //! What a store does beside its answers: checks that tell how far they are, maintenance that
 //! ends, checkpoints that no single write pays for.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::kit_tests::{Devices, dump};
+use super::{Progress, Upkeep};
 use crate::device::BlobStore;
 
 #[test]
@@ -121,4 +123,37 @@ fn a_checkpoint_asked_for_has_the_store_give_free_space_back_until_little_is_lef
     let usage = devices.blobs.usage().unwrap();
     assert!(usage.free_bytes <= usage.allocated_bytes / 32, "{usage:?}");
     assert!(usage.free_bytes > usage.allocated_bytes / 100, "and no longer: {usage:?}");
+}
+
+#[test]
+fn frames_that_removals_left_thin_are_repacked_beside_others() {
+    let mut devices = Devices::new();
+    devices.options.kept_up = true;
+    devices.options.log_budget = 64 << 20;
+    let tree = devices.tree();
+    for at in 0..6000u32 {
+        tree.put(&at.to_be_bytes(), &[7; 100]).unwrap();
+    }
+    // A third of a page is too much for it to join a neighbour with the removal.
+    for at in (0..6000u32).filter(|at| at % 3 > 0) {
+        tree.delete(&at.to_be_bytes()).unwrap();
+    }
+    let (held, thin) = (dump(&tree), tree.verify().unwrap().fill_per_mille);
+    assert!(thin < 500, "{thin}");
+    let upkeep = Upkeep::new(Arc::clone(&tree.shared.store));
+    let snapshot = tree.snapshot(b"").unwrap();
+    assert_eq!(upkeep.checkpoint(64), Ok(Progress::Nothing), "a snapshot needs the pages");
+    drop(snapshot);
+    for at in (0..6000u32).filter(|at| at % 60 == 0) {
+        tree.delete(&at.to_be_bytes()).unwrap();
+        tree.put(&at.to_be_bytes(), &[7; 100]).unwrap();
+    }
+    let turns = (0..10_000).find(|_| upkeep.checkpoint(64) == Ok(Progress::Nothing));
+    assert!(turns.is_some_and(|turns| turns > 10), "{turns:?} frames");
+    let full = tree.verify().unwrap().fill_per_mille;
+    assert!(full > 650, "{full} after {thin}");
+    let same = |(key, value, _): &(Vec<u8>, Vec<u8>, u64)| (key.clone(), value.clone());
+    assert!(dump(&tree).iter().map(same).eq(held.iter().map(same)));
+    drop(tree);
+    assert!(dump(&devices.tree()).iter().map(same).eq(held.iter().map(same)), "and reopened");
 }

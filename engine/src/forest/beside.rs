@@ -164,6 +164,9 @@ impl Forest {
     /// Takes in what was noted of changes in a tree.
     pub fn take_in(&mut self, tree: TreeId, noted: Noted) {
         self.cache.take_in(noted);
+        if noted.added < 0 {
+            self.note_thinned(noted.frame, noted.page);
+        }
         if noted.added != 0
             && let Some(root) = self.roots.get_mut(&tree)
         {

@@ -230,6 +230,7 @@ impl Forest {
         if let Some(root) = self.roots.get_mut(&tree) {
             root.records = root.records.saturating_sub(1);
         }
+        self.note_thinned(place.frame, place.page);
         Ok(remains)
     }
 

@@ -135,7 +135,7 @@ impl Forest {
     }
 
     /// Bytes in use on the pages of a frame, and how many pages those are.
-    fn density(&self, frame: u32) -> Result<(usize, usize), Miss> {
+    pub(super) fn density(&self, frame: u32) -> Result<(usize, usize), Miss> {
         let view = crate::art::head::HeadView(self.cache.page(frame, 0)?);
         let mut used = 0;
         for &number in view.pages() {

@@ -28,6 +28,7 @@ mod roots;
 mod route;
 mod spill;
 mod split;
+mod thinned;
 mod under;
 mod unlink;
 
@@ -45,6 +46,7 @@ pub use longest::PrefixMatch;
 pub use reader::{Pages, Reader};
 pub use roots::Roots;
 pub use route::{Path, Step};
+pub use thinned::Thinned;
 
 /// Where a tree starts and how much it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +84,8 @@ pub struct Forest {
     pub roots: Roots,
     /// Figures.
     pub counters: ForestCounters,
+    /// Frames that may be thin.
+    pub thinned: Thinned,
 }
 
 impl Forest {

@@ -37,7 +37,7 @@ impl Pair {
         let cache = Cache::new(blobs, cache, 0, 0);
         let counters = Default::default();
         let roots = Default::default();
-        let mut forest = Forest { cache, roots, counters };
+        let mut forest = Forest { cache, roots, counters, thinned: Default::default() };
         (0..trees).for_each(|tree| forest.create_tree(tree).unwrap());
         let model = (0..trees).map(|tree| (tree, Model::new())).collect();
         Self { forest, model, lsn: 8 }
