@@ -210,7 +210,7 @@ pub const MAX_LSN: u64 = 1 << 62;
 pub const LOG_READ_BYTES: usize = 256 << 10;
 
 /// Bytes of writes that replay holds back to make them in key order, unless one record is larger.
-pub const REPLAY_BATCH_BYTES: usize = 8 << 20;
+pub const REPLAY_BATCH_BYTES: usize = 32 << 20;
 /// At most one part in so many of the cache's size.
 pub const REPLAY_CACHE_SHARE: u64 = 8;
 
