@@ -39,6 +39,10 @@ impl Cache {
             return damage(CorruptionClass::Reachability, "reference to a page that cannot be");
         }
         if self.frame(frame).is_err() {
+            // Who asks may have been led there before it was removed. The store has it still.
+            if self.is_leaving(blob) {
+                return damage(CorruptionClass::Reachability, "reference to a removed frame");
+            }
             let Some(entry) = self.blobs.entry(blob)? else {
                 return damage(CorruptionClass::Reachability, "reference to a missing frame");
             };

@@ -74,6 +74,8 @@ pub struct Cache {
     dirty_frames: Vec<u32>,
     dirty_extents: BTreeSet<u64>,
     deleted: BTreeSet<BlobId>,
+    /// Those of the running cut.
+    leaving: BTreeSet<BlobId>,
     released: Vec<Ticket>,
     cut: Option<PreImages>,
     history: History,
@@ -106,6 +108,7 @@ impl Cache {
             dirty_frames: Vec::new(),
             dirty_extents: BTreeSet::new(),
             deleted: BTreeSet::new(),
+            leaving: BTreeSet::new(),
             released: Vec::new(),
             cut: None,
             history: History::new(),

@@ -57,6 +57,7 @@ impl Cache {
                 .collect(),
             frames: BTreeMap::new(),
         };
+        self.leaving = plan.deleted.clone();
         for extent in plan.extents.keys() {
             if let Some(slot) = self.extents.get_mut(extent) {
                 slot.pending = true;
@@ -168,6 +169,7 @@ impl Cache {
             }
         }
         self.end_cut();
+        self.leaving.clear();
         for &frame in plan.frames.keys() {
             self.retire(frame);
         }
@@ -176,6 +178,11 @@ impl Cache {
     /// Whether a published blob is on its way out.
     pub fn is_deleted(&self, blob: BlobId) -> bool {
         self.deleted.contains(&blob)
+    }
+
+    /// Whether a blob was removed, which the store has until that is published.
+    pub(super) fn is_leaving(&self, blob: BlobId) -> bool {
+        self.deleted.contains(&blob) || self.leaving.contains(&blob)
     }
 
     /// Whether there is anything that a checkpoint would publish.

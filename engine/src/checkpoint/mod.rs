@@ -22,6 +22,9 @@ pub use root::RootRecord;
 /// Pages staged by one call of the store.
 const STAGE_PAGES: usize = MAX_TRANSFER_BYTES / PAGE_BYTES;
 
+/// Pages copied at a time, with everyone kept out: some microseconds.
+const TAKE_PAGES: usize = 8;
+
 /// A checkpoint under way.
 pub struct Running {
     cut: Lsn,
@@ -35,8 +38,9 @@ pub struct Running {
     left: u64,
     /// What was left at first.
     all: u64,
-    /// Room for the bytes of a part.
-    spare: Vec<u8>,
+    /// The bytes of the part that is being filled, and the pages they are of.
+    bytes: Vec<u8>,
+    taken: Vec<(u32, u8)>,
     /// Parts handed out to be written.
     out: u64,
     /// Whether the changes were handed out to be published.
@@ -78,7 +82,8 @@ impl Running {
             pages: 0,
             left,
             all: left,
-            spare: Vec::new(),
+            bytes: Vec::new(),
+            taken: Vec::new(),
             out: 0,
             publishing: false,
         })
@@ -116,6 +121,7 @@ impl Running {
             match self.next_part(forest, budget - done)? {
                 Next::Staged(0) => return Ok(self.left == 0),
                 Next::Staged(pages) => done += pages,
+                Next::More => {}
                 Next::Write(part) => {
                     let blobs = forest.cache.blobs().clone();
                     done += self.wrote(forest, part.write(&*blobs)?);
@@ -130,7 +136,8 @@ impl Running {
         self.out > 0 || self.publishing
     }
 
-    /// What to stage next, at most `wanted` pages or one extent. A part is written without the
+    /// What to stage next, at most `wanted` pages or one extent. Pages are copied a few at a time,
+    /// so that others can come between. A part is written without the
     /// forest and comes back by [`Running::wrote`]; meanwhile the forest may change, and what
     /// the cut has of it stays as it was.
     pub fn next_part(&mut self, forest: &mut Forest, wanted: usize) -> Result<Next> {
@@ -142,17 +149,32 @@ impl Running {
         Ok(part)
     }
 
-    /// The next pages of frames, as one transfer.
+    /// The next pages of frames, which become one transfer.
     fn next_pages(&mut self, forest: &mut Forest, wanted: usize) -> Result<Next> {
-        let mut bytes = core::mem::take(&mut self.spare);
-        let room = wanted.min(usize::try_from(self.left).unwrap_or(wanted));
-        bytes.reserve(room * PAGE_BYTES);
-        let mut taken: Vec<(u32, u8)> = Vec::with_capacity(room);
+        let before = self.taken.len();
+        let room = wanted.saturating_sub(before).min(TAKE_PAGES);
+        let done = self.take_pages(forest, room)?;
+        let staged = done - (self.taken.len() - before);
+        self.left -= staged as u64;
+        let full = self.taken.len() >= wanted || done < room;
+        if full && !self.taken.is_empty() {
+            let (bytes, taken) =
+                (core::mem::take(&mut self.bytes), core::mem::take(&mut self.taken));
+            return Ok(Next::Write(Part { bytes, what: What::Pages(taken), tickets: Vec::new() }));
+        }
+        Ok(match staged == done {
+            true => Next::Staged(done),
+            false => Next::More,
+        })
+    }
+
+    /// Copies up to `room` pages, those aside that are staged already; returns how many both are.
+    fn take_pages(&mut self, forest: &mut Forest, room: usize) -> Result<usize> {
         let mut done = 0;
         for (&frame, plan) in self.plan.frames.range_mut(self.next_frame..) {
             for page in plan.pending.iter() {
-                if done == wanted {
-                    break;
+                if done == room {
+                    return Ok(done);
                 }
                 done += 1;
                 plan.pending.take(page);
@@ -160,31 +182,17 @@ impl Running {
                     Some(CutPage::Staged(ticket)) => {
                         plan.staged.push(PageAt { page: u32::from(page), ticket });
                         forest.cache.cut_wrote(frame, page, ticket);
+                        continue;
                     }
-                    Some(CutPage::Live(live)) => {
-                        bytes.extend_from_slice(live.bytes());
-                        taken.push((frame, page));
-                    }
-                    Some(CutPage::Kept(kept)) => {
-                        bytes.extend_from_slice(kept.bytes());
-                        taken.push((frame, page));
-                    }
+                    Some(CutPage::Live(live)) => self.bytes.extend_from_slice(live.bytes()),
+                    Some(CutPage::Kept(kept)) => self.bytes.extend_from_slice(kept.bytes()),
                     None => return Err(lost(BlobId::frame(frame), page)),
                 }
-            }
-            if done == wanted {
-                break;
+                self.taken.push((frame, page));
             }
             self.next_frame = frame + 1;
         }
-        self.left -= (done - taken.len()) as u64;
-        Ok(match taken.is_empty() {
-            true => {
-                self.spare = bytes;
-                Next::Staged(done)
-            }
-            false => Next::Write(Part { bytes, what: What::Pages(taken), tickets: Vec::new() }),
-        })
+        Ok(done)
     }
 
     /// The next extent.
@@ -211,7 +219,10 @@ impl Running {
     pub fn wrote(&mut self, forest: &mut Forest, part: Written) -> usize {
         let Part { mut bytes, what, tickets } = part.0;
         bytes.clear();
-        self.spare = bytes;
+        if self.bytes.capacity() == 0 {
+            // Its memory takes the next part.
+            self.bytes = bytes;
+        }
         match what {
             What::Pages(taken) => {
                 for (&(frame, page), &ticket) in taken.iter().zip(&tickets) {
@@ -279,6 +290,8 @@ impl Running {
 pub enum Next {
     /// So many pages were staged already; none: everything is.
     Staged(usize),
+    /// A part is being filled: ask again.
+    More,
     /// This is to be written.
     Write(Part),
 }

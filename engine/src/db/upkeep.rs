@@ -79,6 +79,7 @@ impl Core {
         Ok(match running.next_part(&mut self.forest, pages)? {
             Next::Staged(0) => Due::Away(Away::Publish(running.changes())),
             Next::Staged(pages) => Due::Done(pages),
+            Next::More => Due::Done(0),
             Next::Write(part) => Due::Away(Away::Stage(part)),
         })
     }
