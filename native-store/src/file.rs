@@ -15,7 +15,9 @@ use holt_engine::error::{Error, IoError, IoErrorKind};
 use crate::aligned::{Pool, is_aligned};
 use crate::batch::{Batches, Turn};
 use crate::io_kind::Io;
-use crate::limits::{BOUNCE_BYTES, MAX_DIRECT_ALIGN, MIN_RING_BATCH, MIN_TOGETHER, TOGETHER};
+use crate::limits::{
+    BOUNCE_BYTES, MAX_DIRECT_ALIGN, MIN_RING_BATCH, MIN_TOGETHER, PUNCH_BYTES, TOGETHER,
+};
 use crate::sys::{self, DirectAlign};
 use crate::uring::Ring;
 use crate::window::Window;
@@ -397,7 +399,11 @@ impl PositionedIo for FileIo {
         if len == 0 || self.no_punch.load(Ordering::Relaxed) {
             return Ok(());
         }
-        match sys::punch(&self.file, offset, len) {
+        let mut starts = (offset..offset.saturating_add(len)).step_by(PUNCH_BYTES as usize);
+        let punched = starts.try_for_each(|start| {
+            sys::punch(&self.file, start, PUNCH_BYTES.min(offset + len - start))
+        });
+        match punched {
             Ok(()) => Ok(()),
             Err(error) if is_unsupported(&error) => {
                 self.no_punch.store(true, Ordering::Relaxed);

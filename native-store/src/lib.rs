@@ -51,6 +51,10 @@ pub mod limits {
     /// Fewest transfers for which a ring pays: one alone is as fast by a positioned call.
     pub const MIN_RING_BATCH: usize = 2;
 
+    /// Bytes of a file given back by one call: the system lets nobody write to the file meanwhile,
+    /// and takes about half a second for a gibibyte.
+    pub const PUNCH_BYTES: u64 = 4 << 20;
+
     /// Bytes of a ring's memory, through which its transfers go.
     pub const RING_BYTES: usize = 512 * 1024;
 

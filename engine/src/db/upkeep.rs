@@ -232,6 +232,7 @@ impl Upkeep {
     /// Failures of the devices, after which the store takes no more writes, and what writes say
     /// then: `Poisoned`, `ReadOnly`.
     pub fn checkpoint(&self, pages: usize) -> Result<Progress> {
+        self.sync_in_time()?;
         let start = self.store.options.late_start();
         let idle = {
             let glance = self.store.core.enter();
@@ -260,6 +261,16 @@ impl Upkeep {
             }),
             Ok(Some(false) | None) => Ok(Progress::Nothing),
         }
+    }
+
+    /// Syncs the log where a write would soon have to.
+    fn sync_in_time(&self) -> Result<()> {
+        let hoped = {
+            let glance = self.store.core.enter();
+            let log = glance.state().log();
+            log.and_then(|log| Some((Arc::clone(log.durable()), log.hoped()?)))
+        };
+        hoped.map_or(Ok(()), |(durable, end)| self.store.wait(&durable, end))
     }
 
     /// Bytes of log that a crash now would replay.

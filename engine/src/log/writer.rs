@@ -39,9 +39,19 @@ pub struct Log {
     end: Lsn,
     durable: Arc<Durable>,
     ceiling: Lsn,
+    promised: Option<Promise>,
     sealed: bool,
     buffer: Vec<u8>,
     counters: LogCounters,
+}
+
+/// A higher ceiling that holds once the record that says so is durable. The record lies behind
+/// every cut: what a cut publishes knows the ceiling that held then, and the log before it goes.
+#[derive(Clone, Copy)]
+struct Promise {
+    /// Position after the record.
+    end: Lsn,
+    ceiling: Lsn,
 }
 
 impl Log {
@@ -78,6 +88,7 @@ impl Log {
             end,
             durable,
             ceiling: found.ceiling,
+            promised: None,
             sealed: true,
             buffer: Vec::new(),
             counters: LogCounters::default(),
@@ -112,7 +123,7 @@ impl Log {
         (self.start, self.end) = (base, base);
         self.write((base, synced), EPOCH_BYTES, &NewBody::Epoch { ceiling })?;
         self.sync_now()?;
-        self.ceiling = ceiling;
+        (self.ceiling, self.promised) = (ceiling, None);
         self.sealed = false;
         Ok(())
     }
@@ -166,6 +177,7 @@ impl Log {
     /// Appends a cut; returns the position after it.
     pub fn append_cut(&mut self) -> Result<Lsn> {
         self.append(CUT_BYTES, &NewBody::Cut)?;
+        self.promised = None;
         Ok(self.end)
     }
 
@@ -269,17 +281,46 @@ impl Log {
     }
 
     /// Promises higher positions, durably, before a record needs them. The promise itself must
-    /// fit below the old ceiling, so room for one is kept.
+    /// fit below the old ceiling, so room for one is kept. It is made when half of what the last
+    /// one gave is used: then some sync comes by in time, and nobody has to wait for one here.
     fn make_room(&mut self, len: usize) -> Result<()> {
-        let needed = self.end.saturating_add((len + EPOCH_BYTES) as u64);
-        if needed <= self.ceiling {
-            return Ok(());
+        loop {
+            self.keep_promise();
+            let needed = self.needed(len);
+            let is_late = needed > self.ceiling;
+            let is_soon = needed > self.ceiling.saturating_sub(self.stride / 2);
+            if self.promised.is_none() && (is_late || is_soon) {
+                let ceiling = match self.ceiling_above(needed) {
+                    Err(_) if !is_late => return Ok(()),
+                    ceiling => ceiling?,
+                };
+                self.write((self.end, self.synced()), EPOCH_BYTES, &NewBody::Epoch { ceiling })?;
+                self.promised = Some(Promise { end: self.end, ceiling });
+            } else if is_late {
+                self.sync_now()?;
+            } else {
+                return Ok(());
+            }
         }
-        let ceiling = self.ceiling_above(needed)?;
-        self.write((self.end, self.synced()), EPOCH_BYTES, &NewBody::Epoch { ceiling })?;
-        self.sync_now()?;
-        self.ceiling = ceiling;
-        Ok(())
+    }
+
+    /// Where the log ends with a record of `len` bytes and a promise.
+    fn needed(&self, len: usize) -> Lsn {
+        self.end.saturating_add((len + EPOCH_BYTES) as u64)
+    }
+
+    /// What was promised holds if it is durable.
+    fn keep_promise(&mut self) {
+        if let Some(promise) = self.promised.take_if(|promise| promise.end <= self.durable.synced())
+        {
+            self.ceiling = promise.ceiling;
+        }
+    }
+
+    /// A position that is to become durable before the log has grown much further, or a write
+    /// waits for it.
+    pub fn hoped(&self) -> Option<Lsn> {
+        self.promised.map(|promise| promise.end).filter(|end| *end > self.synced())
     }
 
     fn ceiling_above(&self, position: Lsn) -> Result<Lsn> {

@@ -105,6 +105,53 @@ fn the_ceiling_is_durable_before_a_record_passes_it() {
 }
 
 #[test]
+fn nobody_waits_for_a_ceiling_that_was_promised_in_time() {
+    let (device, mut log) = new_log(STRIDE);
+    let (mut hoped, mut waited) = (0, 0);
+    for index in 0..3000 {
+        let syncs = device.0.lock().syncs;
+        log.append_ops(&[put(b"k", &[0; 20])]).unwrap();
+        waited += device.0.lock().syncs - syncs;
+        // Someone who has time looks now and then.
+        if index % 3 == 0
+            && let Some(end) = log.hoped()
+        {
+            log.durable().wait(end).unwrap();
+            hoped += 1;
+        }
+        if index % 50 == 0 {
+            log.append_cut().unwrap();
+        }
+    }
+    assert!(hoped > 20 && waited == 0, "{waited} writes waited, {hoped} times was in time");
+}
+
+#[test]
+fn a_promise_that_a_cut_left_behind_does_not_hold() {
+    for when in 0..60 {
+        let (device, mut log) = new_log(STRIDE);
+        for _ in 0..when {
+            log.append_ops(&[put(b"k", &[0; 20])]).unwrap();
+        }
+        // Made or not, it goes with the log before the cut; only what is published is known then.
+        let cut = log.append_cut().unwrap();
+        let state = log.state(cut);
+        log.sync().unwrap();
+        give_back(&mut log, cut).unwrap();
+        for _ in 0..60 {
+            log.append_ops(&[put(b"k", &[0; 20])]).unwrap();
+            let (again, ..) = open(&device, state, STRIDE).unwrap();
+            assert!(
+                again.ceiling() >= log.end(),
+                "cut after {when}: {} and {}",
+                again.ceiling(),
+                log.end()
+            );
+        }
+    }
+}
+
+#[test]
 fn an_idle_log_shrinks_to_nothing_and_goes_on() {
     let (device, mut log) = new_log(LSN_STRIDE);
     log.append_ops(&[put(b"a", b"1")]).unwrap();
