@@ -2,7 +2,7 @@
 //!
 //! Owns: which tests, and the settings of the tools. Never does: install anything.
 
-use crate::run::{command, kept, number, shown, target};
+use crate::run::{available, command, number, shown, target};
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -19,6 +19,10 @@ and in Miri, which also sees undefined behaviour, with several seeds of its sche
 Needs the nightly toolchain: rustup toolchain install nightly --component rust-src,miri
 Every interleaving of the lock itself is tried by a test that always runs: interleavings.
 ";
+
+/// What is missing without it, and how to install it.
+pub const NIGHTLY: &str = "the nightly toolchain; install it with: \
+                           rustup toolchain install nightly --component rust-src,miri";
 
 /// The tests of threads that share a store.
 const TESTS: &[&str] = &["beside_tests", "keep_up_tests", "group_tests"];
@@ -60,11 +64,7 @@ pub fn run(options: &Options) -> Result<(), String> {
         print!("{HELP}");
         return Ok(());
     }
-    let rustc = command("rustup", &["run", "nightly", "rustc", "--version"]);
-    if !kept(rustc, |_| {}).is_ok_and(|output| output.success) {
-        let how = "rustup toolchain install nightly --component rust-src,miri";
-        return Err(format!("missing: the nightly toolchain; install it with: {how}"));
-    }
+    available("rustup", &["run", "nightly", "rustc", "--version"], NIGHTLY)?;
     let wanted = |tool: &str| options.only.as_deref().is_none_or(|only| only == tool);
     if wanted("thread") {
         println!("==> ThreadSanitizer, {} s", options.seconds);
@@ -77,7 +77,8 @@ pub fn run(options: &Options) -> Result<(), String> {
     Ok(())
 }
 
-fn nightly(arguments: &[&str]) -> std::process::Command {
+/// Cargo of the nightly toolchain.
+pub fn nightly(arguments: &[&str]) -> std::process::Command {
     // Cargo's own variables would make the other toolchain's cargo use this one's compiler.
     let mut command = command("rustup", &[&["run", "nightly", "cargo"], arguments].concat());
     for name in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN", "CARGO_MANIFEST_DIR", "CARGO_PKG_NAME"] {
