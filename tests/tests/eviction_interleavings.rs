@@ -36,8 +36,8 @@ mod node;
 mod sync;
 
 use cache::{Cache, PAGES};
-use db::core::{Core, Counters};
 use db::Store;
+use db::core::{Core, Counters};
 use forest::{Forest, Root};
 use frame::{Forms, FrameMeta};
 use holt_engine::node::PageKind;
