@@ -135,16 +135,8 @@ struct Seen {
     changed_alone: AtomicU64,
 }
 
-static SEEN: Seen = Seen {
-    interleavings: AtomicU64::new(0),
-    refilled: AtomicU64::new(0),
-    loaded_by_readers: AtomicU64::new(0),
-    changed_beside: AtomicU64::new(0),
-    changed_alone: AtomicU64::new(0),
-};
-
 /// Judges what was found while the threads ran, and what is there after them.
-fn judge(store: &Store, acts: &[Act], all: Vec<(u8, Found)>) {
+fn judge(store: &Store, acts: &[Act], all: Vec<(u8, Found)>, seen: &Seen) {
     let changes = |page: u8| acts.iter().any(|act| matches!(act, Change(at) if *at == page));
     for (page, (number, key, value)) in all {
         assert!(number == u16::from(page) && key == [page], "page {number} where {page} was");
@@ -155,7 +147,7 @@ fn judge(store: &Store, acts: &[Act], all: Vec<(u8, Found)>) {
         assert_eq!(core.forest.cache.frame(0).expect("is there").meta.live, PAGES as u32);
         (core.forest.cache.refilled, core.alone, core.counters.payload)
     });
-    SEEN.loaded_by_readers.fetch_add(store.loaded.load(Relaxed), Relaxed);
+    seen.loaded_by_readers.fetch_add(store.loaded.load(Relaxed), Relaxed);
     // Once more out of memory and in: what was changed is written out.
     for page in 0..PAGES as u8 {
         store.alone(|core| core.forest.cache.evict(page));
@@ -164,14 +156,15 @@ fn judge(store: &Store, acts: &[Act], all: Vec<(u8, Found)>) {
     }
     let made = acts.iter().filter(|act| matches!(act, Change(_))).count() as u64;
     assert_eq!(payload > 0, made > alone, "what was changed beside others is taken in");
-    SEEN.interleavings.fetch_add(1, Relaxed);
-    SEEN.refilled.fetch_add(refilled, Relaxed);
-    SEEN.changed_beside.fetch_add(made - alone, Relaxed);
-    SEEN.changed_alone.fetch_add(alone, Relaxed);
+    seen.interleavings.fetch_add(1, Relaxed);
+    seen.refilled.fetch_add(refilled, Relaxed);
+    seen.changed_beside.fetch_add(made - alone, Relaxed);
+    seen.changed_alone.fetch_add(alone, Relaxed);
 }
 
 /// Tries all interleavings of threads that do these, with up to so many preemptions.
-fn explore(acts: &'static [Act], preemptions: usize) {
+fn explore(acts: &'static [Act], preemptions: usize, seen: &std::sync::Arc<Seen>) {
+    let seen = std::sync::Arc::clone(seen);
     let mut builder = Builder::new();
     builder.preemption_bound = Some(preemptions);
     builder.max_branches = 100_000;
@@ -187,30 +180,39 @@ fn explore(acts: &'static [Act], preemptions: usize) {
             .collect();
         let mut all: Vec<_> = act(&store, *first).into_iter().collect();
         all.extend(others.into_iter().filter_map(|other| other.join().expect("ends")));
-        judge(&store, acts, all);
+        judge(&store, acts, all, &seen);
     });
 }
 
+/// Threads beside an eviction, each with the preemptions that are tried.
+const BESIDE: &[(&[Act], usize)] = &[
+    (&[Exchange(0, 1), Find(0)], 5),
+    (&[Exchange(0, 1), Find(1)], 5),
+    (&[Exchange(0, 1), Change(0)], 5),
+    (&[Exchange(0, 1), Change(1)], 5),
+    (&[Exchange(0, 1), Find(0), Change(0)], 2),
+    (&[Exchange(0, 1), Find(0), Change(1)], 2),
+    (&[Exchange(0, 1), Find(0), Find(1)], 2),
+    (&[Exchange(0, 1), Exchange(1, 0), Find(0)], 2),
+];
+
 #[test]
 fn nobody_has_a_page_whose_memory_goes_to_another() {
-    explore(&[Exchange(0, 1), Find(0)], 3);
-    explore(&[Exchange(0, 1), Find(1)], 3);
-    explore(&[Exchange(0, 1), Change(0)], 3);
-    explore(&[Exchange(0, 1), Change(1)], 3);
-    explore(&[Exchange(0, 1), Find(0), Change(0)], 2);
-    explore(&[Exchange(0, 1), Find(0), Change(1)], 2);
-    explore(&[Exchange(0, 1), Find(0), Find(1)], 2);
-    explore(&[Exchange(0, 1), Exchange(1, 0), Find(0)], 2);
-    let seen = |count: &AtomicU64| count.load(Relaxed);
-    println!("{} interleavings", seen(&SEEN.interleavings));
+    let seen = std::sync::Arc::<Seen>::default();
+    for &(acts, preemptions) in BESIDE {
+        let (begun, before) = (Instant::now(), seen.interleavings.load(Relaxed));
+        explore(acts, preemptions, &seen);
+        let tried = seen.interleavings.load(Relaxed) - before;
+        println!("{acts:?}: {tried} interleavings in {:?}", begun.elapsed());
+    }
     for (count, what) in [
-        (&SEEN.refilled, "memory of an evicted page filled anew"),
-        (&SEEN.loaded_by_readers, "pages loaded by who looked for them"),
-        (&SEEN.changed_beside, "changes beside others"),
-        (&SEEN.changed_alone, "changes alone"),
+        (&seen.refilled, "memory of an evicted page filled anew"),
+        (&seen.loaded_by_readers, "pages loaded by who looked for them"),
+        (&seen.changed_beside, "changes beside others"),
+        (&seen.changed_alone, "changes alone"),
     ] {
-        println!("{}: {what}", seen(count));
-        assert!(seen(count) > 0, "{what}: never");
+        println!("{}: {what}", count.load(Relaxed));
+        assert!(count.load(Relaxed) > 0, "{what}: never");
     }
 }
 
@@ -265,7 +267,7 @@ fn every_mistake_is_found() {
         // Loom ends the thread it finds something on.
         let explored = std::thread::spawn(move || {
             WITHOUT.set(*without);
-            explore(acts, 3);
+            explore(acts, 3, &std::sync::Arc::default());
         });
         let error = explored.join().expect_err(what);
         let said = error.downcast_ref::<String>().map_or("", String::as_str);
