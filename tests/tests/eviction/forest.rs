@@ -7,8 +7,8 @@ mod change;
 mod merge {
     //! When a page is thin.
 
-    /// None is.
-    pub const THIN_PAGE: usize = 0;
+    /// If it has nothing.
+    pub const THIN_PAGE: usize = 1;
 }
 
 use std::collections::BTreeMap;
