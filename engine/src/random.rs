@@ -1,5 +1,10 @@
 //! The generator of the tests.
 
+/// How often a test repeats something: in Miri, which takes a thousand times as long, less often.
+pub(crate) const fn repeats(natively: usize, in_miri: usize) -> usize {
+    if cfg!(miri) { in_miri } else { natively }
+}
+
 /// A small generator (xorshift64*; Vigna, "An experimental exploration of Marsaglia's xorshift
 /// generators", 2016), so that a seed names a case.
 #[derive(Clone)]

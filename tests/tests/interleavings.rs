@@ -1,11 +1,8 @@
 //! Every interleaving of a few threads at the lanes of an open store, each with every value that
 //! the memory model lets it read (loom): what one changes, nobody else has at the same time.
 //!
-//! Loom knows sequential consistency only as fences, so the shim has one where the engine's
-//! accesses are sequentially consistent themselves. Without one of them loom must find a race: each
-//! is needed, and these tests can fail.
+//! Without one of the shim's fences loom must find a race: each is needed, and these tests can fail.
 
-use std::cell::Cell;
 use std::time::Instant;
 
 use loom::cell::UnsafeCell;
@@ -13,58 +10,8 @@ use loom::model::Builder;
 use loom::sync::Arc;
 use loom::thread;
 
-thread_local! {
-    /// The fence that is left out. Loom's threads all run on the one that explores.
-    static WITHOUT: Cell<Option<Place>> = const { Cell::new(None) };
-}
-
-mod shim {
-    use super::WITHOUT;
-    use super::lanes::Place;
-
-    pub use loom::sync::MutexGuard;
-    pub use loom::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-
-    pub const LANES: usize = 3;
-    pub const HINTS: usize = 2;
-    pub const LATCHES: usize = 2;
-    pub const PATIENCE: usize = 2;
-
-    #[derive(Debug)]
-    pub struct Mutex<T>(loom::sync::Mutex<T>);
-
-    impl<T> Mutex<T> {
-        pub fn new(value: T) -> Self {
-            Self(loom::sync::Mutex::new(value))
-        }
-
-        pub fn lock(&self) -> MutexGuard<'_, T> {
-            self.0.lock().expect("nobody panicked")
-        }
-
-        pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
-            self.0.try_lock().ok()
-        }
-    }
-
-    pub fn spin() {
-        loom::thread::yield_now();
-    }
-
-    pub fn pause(_tries: &mut u32) {
-        loom::thread::yield_now();
-    }
-
-    pub fn thread_id() -> u64 {
-        0
-    }
-
-    pub fn in_order(place: Place) {
-        if WITHOUT.get() != Some(place) {
-            loom::sync::atomic::fence(Ordering::SeqCst);
-        }
-    }
-}
+#[path = "loomed/shim.rs"]
+mod shim;
 
 #[allow(dead_code, reason = "what only the engine's own tests use")]
 #[path = "../../engine/src/sync/lanes.rs"]
@@ -72,6 +19,7 @@ mod lanes;
 
 use holt_tests::report::figure_of;
 use lanes::{Lanes, Place};
+use shim::WITHOUT;
 
 /// Two pages behind lanes. A race at them is what loom looks for.
 struct Shared {

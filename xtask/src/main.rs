@@ -2,13 +2,15 @@
 //! JavaScript package alone, `cargo xtask demo` shows the main job on real input, `cargo xtask
 //! examples` runs the examples, `cargo xtask api` keeps the list of what holt offers, `cargo xtask
 //! mutants` asks whether the tests notice changed code, `cargo xtask report` prints the figures of
-//! the reliability suites, `cargo xtask races` looks for races between threads.
+//! the reliability suites, `cargo xtask races` looks for races between threads, `cargo xtask fuzz`
+//! gives the decoders to a fuzzer.
 //!
 //! Owns: the command line. Never does: print anything from the suites itself.
 
 mod api;
 mod demo;
 mod examples;
+mod fuzz;
 mod mutants;
 mod races;
 mod report;
@@ -30,6 +32,7 @@ usage: cargo xtask test [--no-browser] [--no-web] [--quick]
        cargo xtask mutants [--seed N] [--sample N] [--again]
        cargo xtask report [--cut] [--seed N] [--only SUITE]
        cargo xtask races [--seconds N] [--seeds N] [--only TOOL]
+       cargo xtask fuzz [--seconds N] [--only TARGET]
 
 test      every check: format, clippy, the build without std, all suites, Node and Chromium
             --no-browser  leave Chromium out
@@ -50,6 +53,7 @@ mutants   changes the code of the public handles in places drawn by a seed, one 
 report    runs the crash, fault, damage and kill suites at their full size, plants mistakes that
           they must find, and prints one table; fails if a figure is missed; see its --help
 races     runs threads beside each other under ThreadSanitizer and in Miri; see its --help
+fuzz      gives the decoders to libFuzzer; see its --help
 ";
 
 fn main() -> ExitCode {
@@ -59,6 +63,9 @@ fn main() -> ExitCode {
     match command.as_str() {
         "mutants" => {
             return started(&command, mutants::Options::parse(&flags), mutants::HELP, mutants::run);
+        }
+        "fuzz" => {
+            return started(&command, fuzz::Options::parse(&flags), fuzz::HELP, fuzz::run);
         }
         "races" => {
             return started(&command, races::Options::parse(&flags), races::HELP, races::run);

@@ -2,7 +2,7 @@
 //!
 //! Owns: which tests, and the settings of the tools. Never does: install anything.
 
-use crate::run::{command, kept, number, shown, target};
+use crate::run::{available, command, number, shown, target};
 
 /// What `--help` prints.
 pub const HELP: &str = "\
@@ -10,7 +10,8 @@ usage: cargo xtask races [--seconds N] [--seeds N] [--only TOOL]
 
 Runs the engine's tests of threads beside each other twice: under ThreadSanitizer, with four
 writers and four readers, scans, snapshots, moved prefixes and checkpoints for so many seconds;
-and in Miri, which also sees undefined behaviour, with several seeds of its scheduler.
+and in Miri, which also sees undefined behaviour, with several seeds of its scheduler, after every
+other test of the engine that is small enough for it.
 
     --seconds N  how long the threads go on under ThreadSanitizer; 60 if not given
     --seeds N    seeds of Miri's scheduler; 4 if not given
@@ -20,10 +21,12 @@ Needs the nightly toolchain: rustup toolchain install nightly --component rust-s
 Every interleaving of the lock itself is tried by a test that always runs: interleavings.
 ";
 
+/// What is missing without it, and how to install it.
+pub const NIGHTLY: &str = "the nightly toolchain; install it with: \
+                           rustup toolchain install nightly --component rust-src,miri";
+
 /// The tests of threads that share a store.
-const TESTS: &[&str] = &["beside_tests", "keep_up_tests", "group_tests"];
-/// Those small enough for Miri.
-const SMALL: &[&str] = &["beside_tests::nobody", "beside_tests::of_those", "beside_tests::threads"];
+const TESTS: &[&str] = &["beside_tests", "keep_up_tests", "group_tests", "iterators_go_on_beside"];
 
 /// What to run.
 pub struct Options {
@@ -60,11 +63,7 @@ pub fn run(options: &Options) -> Result<(), String> {
         print!("{HELP}");
         return Ok(());
     }
-    let rustc = command("rustup", &["run", "nightly", "rustc", "--version"]);
-    if !kept(rustc, |_| {}).is_ok_and(|output| output.success) {
-        let how = "rustup toolchain install nightly --component rust-src,miri";
-        return Err(format!("missing: the nightly toolchain; install it with: {how}"));
-    }
+    available("rustup", &["run", "nightly", "rustc", "--version"], NIGHTLY)?;
     let wanted = |tool: &str| options.only.as_deref().is_none_or(|only| only == tool);
     if wanted("thread") {
         println!("==> ThreadSanitizer, {} s", options.seconds);
@@ -77,7 +76,8 @@ pub fn run(options: &Options) -> Result<(), String> {
     Ok(())
 }
 
-fn nightly(arguments: &[&str]) -> std::process::Command {
+/// Cargo of the nightly toolchain.
+pub fn nightly(arguments: &[&str]) -> std::process::Command {
     // Cargo's own variables would make the other toolchain's cargo use this one's compiler.
     let mut command = command("rustup", &[&["run", "nightly", "cargo"], arguments].concat());
     for name in ["CARGO", "RUSTC", "RUSTUP_TOOLCHAIN", "CARGO_MANIFEST_DIR", "CARGO_PKG_NAME"] {
@@ -102,15 +102,21 @@ fn thread_sanitizer(seconds: u64) -> Result<(), String> {
     shown(run)
 }
 
+/// Every test of the engine that is small enough for it, and those of threads with several seeds.
 fn miri(seeds: u64) -> Result<(), String> {
-    let tests = [&["miri", "test", "--package", "holt-engine", "--lib", "--"], SMALL].concat();
-    let mut run = nightly(&tests);
-    run.env(
-        "MIRIFLAGS",
-        format!(
-            "-Zmiri-disable-isolation -Zmiri-permissive-provenance -Zmiri-many-seeds=0..{seeds}"
-        ),
-    )
-    .env("CARGO_TARGET_DIR", target().join("miri"));
+    let skipped: Vec<&str> = TESTS.iter().flat_map(|test| ["--skip", test]).collect();
+    miri_tests("-Zmiri-strict-provenance", &skipped)?;
+    // The parking lot under the locks keeps addresses as numbers.
+    let seeds = format!("-Zmiri-permissive-provenance -Zmiri-many-seeds=0..{seeds}");
+    miri_tests(&seeds, TESTS)
+}
+
+fn miri_tests(flags: &str, tests: &[&str]) -> Result<(), String> {
+    let build = ["miri", "test", "--package", "holt-engine", "--lib", "--"];
+    let mut run = nightly(&[&build[..], tests].concat());
+    // Cut off from the system, so a failed case has no file to be kept in.
+    let cases = "-Zmiri-env-set=PROPTEST_CASES=2 \
+                 -Zmiri-env-set=PROPTEST_DISABLE_FAILURE_PERSISTENCE=true";
+    run.env("MIRIFLAGS", format!("{flags} {cases}")).env("CARGO_TARGET_DIR", target().join("miri"));
     shown(run)
 }

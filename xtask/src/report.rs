@@ -82,6 +82,7 @@ const SUITES: &[Suite] = &[
         feature: None,
     },
     Suite { name: "interleavings", full: &[], cut: &[], feature: None },
+    Suite { name: "eviction_interleavings", full: &[], cut: &[], feature: None },
     Suite { name: "seeded_bugs", full: &[], cut: &[], feature: Some("seeded") },
     Suite {
         name: "sigkill",
@@ -104,6 +105,7 @@ const REQUIRED: &[(&str, u64, u64)] = &[
     ("operations acknowledged before kills", 1_000_000, 100_000),
     ("seeded bugs caught", 16, 16),
     ("fences of the lanes missed", 6, 6),
+    ("mistakes beside evictions found", 5, 5),
     ("spills", 1, 1),
     ("merges", 1, 1),
     ("evictions", 1, 1),

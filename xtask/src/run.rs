@@ -83,6 +83,14 @@ pub fn kept(mut command: Command, mut line: impl FnMut(&str)) -> Result<Output, 
     Ok(Output { lines, success: status.success() })
 }
 
+/// An error that says what is missing, unless the program runs.
+pub fn available(program: &str, arguments: &[&str], how: &str) -> Result<(), String> {
+    match kept(command(program, arguments), |_| {}) {
+        Ok(output) if output.success => Ok(()),
+        _ => Err(format!("missing: {how}")),
+    }
+}
+
 /// Standard output of a program that must succeed.
 pub fn stdout(mut command: Command) -> Result<Vec<u8>, String> {
     let name = name_of(&command);

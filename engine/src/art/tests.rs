@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use super::{AnchorList, Refused};
 use crate::limits::{MAX_ANCHOR_BYTES, MAX_ANCHORS};
+use crate::random::repeats;
 
 type Build = fn(&[&[u8]], &mut [u8]) -> Result<usize, Refused>;
 
@@ -130,13 +131,14 @@ fn check_around(anchors: Vec<Vec<u8>>) {
 
 #[test]
 fn small_sets_around_every_node_boundary() {
-    for count in 0..MAX_ANCHORS {
+    for count in (0..MAX_ANCHORS).step_by(repeats(1, 60)) {
         check_around(normal((0..count).map(|at| std::vec![at as u8 * 2])));
         check_around(normal((0..count).map(|at| format!("file-{:05}", at * 37).into_bytes())));
     }
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn staircases() {
     for byte in [0u8, b'a', 0xff] {
         for lengths in [0..20, 0..127, 100..226, 129..256] {
@@ -166,6 +168,7 @@ fn every_byte_value_and_zeros() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn long_common_prefixes() {
     for prefix in [6, 7, 8, 13, 14, 15, 200, 248, 250, 252] {
         for (step, tail) in [(1, 0), (3, 0), (7, 3)] {
@@ -241,6 +244,7 @@ fn a_list_is_edited_as_a_vec_is() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn lying_samples_are_searched() {
     let anchors = normal((0..100).map(|at| format!("{at:03}-more-than-a-head").into_bytes()));
     for (name, index) in check(&anchors, &[]) {
@@ -290,9 +294,10 @@ fn strings() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(repeats(150, 1) as u32))]
 
     #[test]
+    #[cfg_attr(miri, ignore = "too long for Miri")]
     fn agrees_with_the_naive_search(
         keys in prop::collection::vec(strings(), 0..127),
         queries in prop::collection::vec(strings(), 0..200),
@@ -313,6 +318,7 @@ proptest! {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "too long for Miri")]
     fn a_damaged_index_is_searched_and_told(
         keys in prop::collection::vec(strings(), 0..127),
         damage in prop::collection::vec((any::<prop::sample::Index>(), 1..=255u8), 1..4),

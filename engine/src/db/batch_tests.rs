@@ -477,6 +477,7 @@ fn keys_do_not_grow_past_their_limit_in_a_move() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn values_that_renames_log_count_for_the_size_of_the_record() {
     let tree = Devices::new().tree();
     let value = alloc::vec![7; MAX_VALUE_BYTES];
@@ -513,6 +514,7 @@ fn a_guard_that_fails_leaves_no_trace_without_a_log_either() {
 
 /// A batch that is one byte too long for a log record is refused at once, and nothing else is.
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn the_size_of_a_record_is_known_before_anything_happens() {
     let tree = Devices::new().tree();
     tree.put(b"before", b"1").unwrap();

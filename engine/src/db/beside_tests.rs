@@ -291,10 +291,11 @@ fn threads_with_parts_of_their_own_each_see_theirs_as_they_left_it() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn more_threads_than_lanes_all_get_their_turn() {
     let devices = devices();
     let tree = devices.tree();
-    let threads = if cfg!(miri) { 70 } else { 200 };
+    let threads = 200;
     thread::scope(|scope| {
         for name in 0..threads {
             let tree = &tree;

@@ -78,6 +78,7 @@ fn without_versions(records: &Records) -> Vec<(&[u8], &[u8])> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn a_read_that_fails_in_a_batch_leaves_nothing_of_it() {
     for (number, fill) in fills().into_iter().enumerate() {
         let (before, after) = undisturbed(fill);
@@ -117,6 +118,7 @@ fn a_read_that_fails_in_a_batch_leaves_nothing_of_it() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn a_log_that_fails_leaves_all_or_nothing() {
     for sync in [false, true] {
         for (number, fill) in fills().into_iter().enumerate() {
@@ -211,6 +213,7 @@ fn creating_and_dropping_trees_is_all_or_nothing() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn an_iterator_whose_read_fails_ends_with_the_error() {
     let (devices, tree) = cold();
     let all = dump(&tree);
@@ -273,6 +276,7 @@ fn a_log_record_that_cannot_be_applied_is_damage_at_its_position() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn a_batch_that_may_be_in_the_log_is_not_said_to_be_undone_if_undoing_it_fails() {
     let mut stuck = 0;
     for at in 0..400 {

@@ -184,6 +184,7 @@ fn position(tree: &Tree, key: &[u8]) -> u64 {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn a_feed_reaches_as_far_back_after_a_reopening() {
     const RETENTION: u64 = 3000;
     let reached = |tree: &Tree, positions: &[u64]| {
@@ -224,6 +225,7 @@ fn the_newest_change_is_always_kept() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn a_store_full_of_trees_opens_again_after_it_was_opened_with_a_feed() {
     let devices = Devices::new();
     let open = |feed_retention| {
@@ -263,6 +265,7 @@ fn what_is_trimmed_while_a_reader_waits_for_the_store_is_not_skipped() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn a_part_of_the_feed_is_bounded_by_what_is_read_for_it() {
     let devices = Devices::new();
     let options = Options { feed_retention: 64 << 20, ..Options::default() };

@@ -202,6 +202,7 @@ fn damage(bytes: &mut [u8], random: &mut Random) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn damaged_pages_never_panic_or_hang() {
     let records = 260;
     let good = published(records);

@@ -384,6 +384,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "too long for Miri")]
     fn every_flip_cut_and_tail_is_noticed() {
         let bytes = sample().into_bytes();
         for at in (0..bytes.len()).step_by(997).chain(0..200).chain(bytes.len() - 60..bytes.len()) {

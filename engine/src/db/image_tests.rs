@@ -112,6 +112,7 @@ fn parts(db: &DB, len: usize) -> Vec<Vec<u8>> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn parts_of_any_size_are_the_image_and_go_in_as_it() {
     let from = filled();
     let image = from.export_checkpoint().unwrap();
@@ -282,6 +283,7 @@ fn image_of(trees: usize, version: Option<u64>) -> CheckpointImage {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn a_store_filled_with_trees_by_an_image_opens_again() {
     let devices = devices();
     let to = open(&devices);

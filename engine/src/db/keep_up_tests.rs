@@ -156,12 +156,14 @@ fn run(seed: u64, rounds: usize) -> usize {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn what_changes_while_a_part_is_written_is_neither_lost_nor_published_early() {
     let meanwhile: usize = (0..12).map(|seed| run(seed, 900)).sum();
     assert!(meanwhile > 2000, "only {meanwhile} changes came between");
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn a_published_checkpoint_is_the_moment_it_began() {
     for seed in 0..20 {
         let mut devices = Devices::new();

@@ -265,6 +265,7 @@ fn names_are_checked() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn a_store_takes_as_many_trees_as_its_root_record_has_places_for() {
     let devices = Devices::new();
     let db = devices.db();

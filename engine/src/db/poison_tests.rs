@@ -74,6 +74,7 @@ impl BlobStore for Failing {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn reads_go_on_when_dirty_pages_cannot_be_written_out() {
     let store = MemoryBlobStore::new(Geometry::new(16 * 1024).unwrap(), [7; 16]);
     let blobs = Arc::new(Failing { store, broken: AtomicBool::new(false) });

@@ -134,6 +134,7 @@ fn script(seed: u64) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn a_checkpoint_publishes_its_cut_whatever_moves_meanwhile() {
     let seeds = std::env::var("HOLT_MOVE_SEEDS").ok().and_then(|n| n.parse().ok());
     for seed in 1..=seeds.unwrap_or(8u64) {

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::geometry::Geometry;
 use crate::limits::{MIN_CACHE_BYTES, MIN_FRAME_BYTES, MIN_LOG_BUDGET, READ_GROWTH_BYTES};
 use crate::node::Miss;
-use crate::random::Random;
+use crate::random::{Random, repeats};
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
 
@@ -93,12 +93,12 @@ fn change(tree: &Tree, model: &mut Model, dice: &mut Random) {
 
 #[test]
 fn every_snapshot_stays_as_it_was() {
-    for seed in 1..=6u64 {
+    for seed in 1..=repeats(6, 1) as u64 {
         let mut dice = Random::new(seed);
         let tree = open(tight());
         let mut model = Model::new();
         let mut held: Vec<(Snapshot, Model)> = Vec::new();
-        for step in 0..4000 {
+        for step in 0..repeats(4000, 60) {
             change(&tree, &mut model, &mut dice);
             match dice.below(100) {
                 0..=2 => held.push((tree.snapshot(b"").unwrap(), model.clone())),
@@ -287,6 +287,7 @@ fn a_long_value_that_two_readers_load_is_counted_once() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn what_came_after_a_snapshot_and_went_costs_it_nothing() {
     let tree = open(Options { snapshot_bytes: 1 << 20, cache_bytes: 1 << 20, ..tight() });
     let mut model = Model::new();
@@ -328,6 +329,7 @@ fn what_came_after_a_snapshot_and_went_costs_it_nothing() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn a_long_lookup_in_a_snapshot_takes_no_more_memory_than_one_in_the_tree() {
     let devices = super::kit_tests::Devices::new();
     let tree = devices.tree();
@@ -354,6 +356,7 @@ fn a_long_lookup_in_a_snapshot_takes_no_more_memory_than_one_in_the_tree() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn reading_a_snapshot_does_not_bring_it_nearer_to_its_limit() {
     let limit = 1 << 20;
     let tree = open(Options { snapshot_bytes: limit, cache_bytes: 1 << 20, ..tight() });

@@ -8,7 +8,7 @@ use std::println;
 use super::{Options, RangeEntry, Tree};
 use crate::device::{BlobStore, LogDevice, MemoryBlobStore, MemoryLog};
 use crate::geometry::Geometry;
-use crate::random::Random;
+use crate::random::{Random, repeats};
 
 fn some_key(random: &mut Random) -> Vec<u8> {
     match random.below(10) {
@@ -126,12 +126,12 @@ fn run(seed: u64, rounds: usize, frame: u32, logged: bool) {
 
 #[test]
 fn small_frames_with_a_log_agree_with_the_model() {
-    for seed in 0..6 {
-        run(seed, 4000, 16 * 1024, true);
+    for seed in 0..repeats(6, 1) as u64 {
+        run(seed, repeats(4000, 100), 16 * 1024, true);
     }
 }
 
 #[test]
 fn large_frames_without_a_log_agree_with_the_model() {
-    run(100, 6000, 512 * 1024, false);
+    run(100, repeats(6000, 100), 512 * 1024, false);
 }

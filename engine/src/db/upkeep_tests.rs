@@ -55,6 +55,7 @@ fn maintenance_ends_and_leaves_everything() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn no_single_write_pays_for_a_checkpoint() {
     let mut devices = Devices::new();
     devices.options.cache_bytes = 64 << 20;

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::geometry::Geometry;
 use crate::ids::{Lsn, TreeId};
 use crate::limits::{MAX_KEY_BYTES, MAX_LEVELS, MIN_FRAME_BYTES, MOVE_LEVELS};
-use crate::random::Random;
+use crate::random::{Random, repeats};
 
 type Model = BTreeMap<Vec<u8>, (Vec<u8>, u64)>;
 
@@ -384,13 +384,14 @@ fn seeds(usual: u64) -> u64 {
 
 #[test]
 fn scripts_agree_with_a_sorted_map_in_small_frames() {
-    for seed in 0..seeds(12) {
+    for seed in 0..seeds(repeats(12, 1) as u64) {
         std::println!("seed {seed}");
-        script(seed, 16 * 1024, 600);
+        script(seed, 16 * 1024, repeats(600, 60));
     }
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn scripts_agree_with_a_sorted_map_in_larger_frames() {
     for seed in 1000..1000 + seeds(12) / 3 {
         std::println!("seed {seed}");
@@ -411,6 +412,7 @@ fn library(pair: &mut Pair, tree: TreeId, dir: &str, records: usize) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn a_large_directory_costs_its_frames_and_edges() {
     const RECORDS: usize = 100_000;
     let mut pair = Pair::new(512 * 1024, 1 << 20, 2);
@@ -444,6 +446,7 @@ fn a_large_directory_costs_its_frames_and_edges() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn a_tree_of_several_levels_can_be_emptied_and_filled() {
     let mut pair = Pair::new(16 * 1024, 256 * 1024, 2);
     library(&mut pair, 0, "m/", 20_000);
@@ -476,6 +479,7 @@ fn a_tree_of_several_levels_can_be_emptied_and_filled() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn frames_whose_heads_grow_too_large_are_halved() {
     let mut pair = Pair::new(512 * 1024, 8 << 20, 2);
     // Groups of keys that share 180 bytes within, and little with others: few anchors fill

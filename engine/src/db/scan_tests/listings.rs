@@ -130,6 +130,7 @@ fn items_and_restarts(tree: &Tree, model: &Model) -> u64 {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn listings_follow_the_rules_in_memory() {
     for seed in 0..4 {
         run(seed, 900, false);
@@ -137,6 +138,7 @@ fn listings_follow_the_rules_in_memory() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn listings_follow_the_rules_when_read_from_a_store() {
     for seed in 10..14 {
         run(seed, 1200, true);

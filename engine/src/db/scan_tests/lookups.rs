@@ -70,6 +70,7 @@ fn run(seed: u64, cold: bool) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn lookups_agree_with_the_model_in_memory() {
     for seed in 20..23 {
         run(seed, false);
@@ -77,6 +78,7 @@ fn lookups_agree_with_the_model_in_memory() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn lookups_agree_with_the_model_when_read_from_a_store() {
     for seed in 30..33 {
         run(seed, true);
@@ -85,6 +87,7 @@ fn lookups_agree_with_the_model_when_read_from_a_store() {
 
 /// A staircase: every key a prefix of the next, from the empty one to the longest.
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn staircases_are_climbed_to_the_right_step() {
     let tree = open(&store(), MIN_CACHE_BYTES);
     let step = |len: usize| alloc::vec![b's'; len];
@@ -107,6 +110,7 @@ fn staircases_are_climbed_to_the_right_step() {
 
 /// Every candidate before the answer ends one byte earlier than the one before it.
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn a_ladder_of_near_misses_leads_down_to_the_answer() {
     let tree = open(&store(), MIN_CACHE_BYTES);
     tree.put(b"z", b"answer").unwrap();
@@ -132,6 +136,7 @@ fn too_many_keys_at_a_time_are_refused() {
 /// What is written together is read together, by several keys and by counting, though most of
 /// it has to be read from the store between two looks.
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn several_keys_and_counts_see_all_of_a_batch_or_none() {
     let tree = open(&store(), MIN_CACHE_BYTES);
     let name = |at: usize| alloc::format!("pair/{at:05}").into_bytes();
@@ -208,6 +213,7 @@ impl Source for Turning {
 
 /// With room for a snapshot, and without.
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn a_count_over_many_frames_is_of_one_state() {
     const RECORDS: usize = 18_000;
     for snapshot_bytes in [1 << 30, 0] {

@@ -7,6 +7,7 @@ use std::thread;
 use super::{Ask, Awkward, Item, Random, grown, keys_of, open, store};
 use crate::db::{MemoryHint, Options, RangeEntryRef, Tree};
 use crate::limits::{MAX_SCAN_BYTES, MAX_SCAN_ENTRIES, MIN_CACHE_BYTES};
+use crate::random::repeats;
 
 /// Something between two entries of an iterator: records come, go and change, and pages and
 /// frames split and merge under it.
@@ -84,6 +85,7 @@ fn run(seed: u64, cold: bool) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn iterators_go_on_where_they_were_while_others_write() {
     for seed in 40..44 {
         run(seed, seed % 2 == 0);
@@ -92,17 +94,18 @@ fn iterators_go_on_where_they_were_while_others_write() {
 
 #[test]
 fn iterators_go_on_beside_a_writing_thread() {
+    const KEYS: usize = repeats(1500, 40);
     let tree = open(&store(), MIN_CACHE_BYTES);
     let stable = |at: usize| alloc::format!("{:04}/stable", at).into_bytes();
-    for at in 0..1500 {
+    for at in 0..KEYS {
         tree.put(&stable(at), &alloc::vec![7; at % 200]).unwrap();
     }
     let writer = {
         let tree = tree.clone();
         thread::spawn(move || {
             let mut random = Random::new(50);
-            for _ in 0..6000 {
-                let key = alloc::format!("{:04}/{}", random.below(1500), random.below(3));
+            for _ in 0..repeats(6000, 40) {
+                let key = alloc::format!("{:04}/{}", random.below(KEYS), random.below(3));
                 if random.one_in(2) {
                     tree.put(key.as_bytes(), &alloc::vec![8; random.below(300)]).unwrap();
                 } else {
@@ -115,7 +118,7 @@ fn iterators_go_on_beside_a_writing_thread() {
     while !writer.is_finished() || rounds < 2 {
         for reverse in [false, true] {
             let scan = if reverse { tree.range().reverse() } else { tree.range() };
-            let mut next: Vec<usize> = (0..1500).collect();
+            let mut next: Vec<usize> = (0..KEYS).collect();
             if !reverse {
                 next.reverse();
             }
@@ -131,7 +134,7 @@ fn iterators_go_on_beside_a_writing_thread() {
                 Ok(())
             })
             .unwrap();
-            assert_eq!(seen, 1500);
+            assert_eq!(seen, KEYS);
         }
         rounds += 1;
     }
@@ -162,6 +165,7 @@ fn visitors_may_call_back_into_the_tree() {
 
 /// One call that goes over far more pages than the cache may hold does not keep them.
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn a_long_listing_does_not_fill_the_memory() {
     use core::sync::atomic::{AtomicUsize, Ordering};
     static CHUNKS: AtomicUsize = AtomicUsize::new(0);

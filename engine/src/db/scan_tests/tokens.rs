@@ -141,6 +141,7 @@ fn damaged_tokens_are_refused() {
 /// A token with a sound checksum made by another may say anything; it leads no further than the
 /// bounds of the scan.
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn forged_tokens_stay_within_the_scan() {
     let mut random = Random::new(62);
     let (tree, model) = grown(&mut random, 600, false);

@@ -23,6 +23,7 @@ fn open<Io: PositionedIo>(io: Io) -> PackedStore<Io> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn keeps_the_contract_over_memory() {
     let reopen = |store: PackedStore<MemoryIo>| open(MemoryIo::new(store.io().to_vec()));
     conformance::blob_store(|| create(MemoryIo::default()), reopen);
@@ -87,6 +88,7 @@ fn open_damaged(bytes: Vec<u8>, state: &[Held], what: &str) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn every_flipped_bit_is_caught_or_harmless() {
     let (bytes, state) = sample(5);
     for at in 0..bytes.len() {
@@ -152,6 +154,7 @@ fn manifests_switch_and_space_stays_bounded() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn a_quiet_store_becomes_dense() {
     let store = create(MemoryIo::default());
     let put = |blob: u32, numbers: Vec<u32>, seed: u8| {

@@ -12,7 +12,7 @@ use crate::log::ops::{OpRef, check_ops, encoded_len};
 use crate::log::record::{
     Bad, Body, CUT_BYTES, EPOCH_BYTES, HEADER_BYTES, NewBody, decode, encode, seed,
 };
-use crate::random::Random;
+use crate::random::{Random, repeats};
 
 fn record(at: u64, ops: &[OpRef<'_>]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -28,6 +28,7 @@ fn reseal(bytes: &mut [u8]) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn every_size_around_every_limit_comes_back() {
     let sizes = |limit: usize| {
         let around = [limit.saturating_sub(1), limit];
@@ -160,7 +161,7 @@ fn random_bytes_decode_or_say_why() {
     let mut random = Random::new(7);
     let template = record(64, &[OpRef::Put { tree: 3, key: b"key", value: b"value" }; 3]);
     let mut whole = 0;
-    for _ in 0..100_000 {
+    for _ in 0..repeats(100_000, 300) {
         let mut bytes = template.clone();
         for _ in 0..=random.below(6) {
             let at = random.below(bytes.len());

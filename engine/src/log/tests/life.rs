@@ -24,6 +24,7 @@ fn give_back(log: &mut Log, cut: u64) -> Result<(), Error> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn what_was_appended_is_replayed_once_in_order() {
     let (device, mut log) = new_log(LSN_STRIDE);
     let mut expected = Vec::new();
@@ -61,6 +62,7 @@ fn a_sealed_log_takes_nothing() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn positions_never_repeat_when_an_unsynced_tail_is_lost() {
     for lost in 0..40 {
         let (device, mut log) = new_log(STRIDE);
