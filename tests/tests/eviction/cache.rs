@@ -85,6 +85,11 @@ impl Cache {
         }
     }
 
+    /// Nothing is known of pages that are not in memory.
+    pub fn lacks(&self, _frame: u32, _page: u8, _key: &[u8]) -> bool {
+        false
+    }
+
     /// A page to change alone.
     pub fn page_mut(&mut self, frame: u32, page: u8) -> Result<&mut Page, Miss> {
         let control = self.frame_mut(frame)?;

@@ -41,6 +41,9 @@ pub struct Forest {
 }
 
 impl Forest {
+    /// Nothing is removed here.
+    fn note_thinned(&mut self, _frame: u32, _page: u8) {}
+
     pub fn reader(&self) -> Reader<'_, Cache> {
         Reader { pages: &self.cache }
     }
@@ -83,6 +86,10 @@ impl<'a, P: Pages> Reader<'a, P> {
 
     fn head(self, _frame: u32, _page: u8) -> Result<Head, Miss> {
         Ok(Head([0, 1]))
+    }
+
+    fn known_absent<T>(self, miss: Miss, _key: &[u8]) -> Result<Option<T>, Miss> {
+        Err(miss)
     }
 
     /// The page and the slot of a key.

@@ -1,0 +1,4 @@
+//! Reading ahead: nothing is.
+
+#[derive(Default)]
+pub struct Ahead;
