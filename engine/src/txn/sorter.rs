@@ -123,7 +123,7 @@ mod tests {
                 .map(|_| {
                     let mut key = alloc::vec![b'p'; [0, 15, 33][round % 3]];
                     let len = random.below(longest + 1);
-                    key.extend((0..len).map(|_| [0, 0, 1, 255][random.below(4) as usize]));
+                    key.extend((0..len).map(|_| [0, 0, 1, 255][random.below(4)]));
                     key
                 })
                 .collect();

@@ -1,4 +1,4 @@
 //! Reading ahead: nothing is.
 
 #[derive(Default)]
-pub struct Ahead;
+pub struct Ahead(());
