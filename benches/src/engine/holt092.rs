@@ -114,13 +114,16 @@ impl Engine for Peer {
     ) -> Result<usize> {
         let scan = self.tree.scan_keys(from.prefix).start_after(from.after).delimiter(DELIMITER);
         let mut seen = 0;
-        scan.visit(limit, |entry| {
+        // It starts with the roll-up it is told to start after, so that one more is asked for.
+        scan.visit(limit + 1, |entry| {
             let (KeyRangeEntryRef::Key { key, .. } | KeyRangeEntryRef::CommonPrefix(key)) = entry
             else {
                 return Ok(());
             };
-            visit(key);
-            seen += 1;
+            if key > from.after && seen < limit {
+                visit(key);
+                seen += 1;
+            }
             Ok(())
         })?;
         Ok(seen)

@@ -118,12 +118,11 @@ pub fn level(
     Ok(seen)
 }
 
-/// Old key, new key and value of every record under a prefix.
-pub fn under<E: Engine + ?Sized>(
-    engine: &mut E,
-    from: &[u8],
-    to: &[u8],
-) -> Result<Vec<(Vec<u8>, Vec<u8>, Vec<u8>)>> {
+/// Old key, new key and value of a record.
+type Moved = (Vec<u8>, Vec<u8>, Vec<u8>);
+
+/// Every record under a prefix, with the key it gets under another.
+pub fn under<E: Engine + ?Sized>(engine: &mut E, from: &[u8], to: &[u8]) -> Result<Vec<Moved>> {
     let mut found = Vec::new();
     engine.walk(from, &mut |key, value| {
         let Some(rest) = key.strip_prefix(from) else { return false };

@@ -75,8 +75,10 @@ fn lost(book: &Book, text: &mut String) -> Result<()> {
             }
             let (ours, best) = (duel.ours, duel.best);
             let chases = table.chases(ours).map_or("-".into(), |times| format!("{times:.1}"));
+            let cpu = table.duel(&format!("{}{}", ours.cell, cells::PROCESSOR));
+            let cpu = cpu.map_or("-".into(), |cpu| format!("{:.2}x", 1.0 / cpu.ratio()));
             let line = format!(
-                "| {} | {} | {} {} | {} {} | {} ({}) | **{:.2}x** | {chases} |",
+                "| {} | {} | {} {} | {} {} | {} ({}) | **{:.2}x** | {cpu} | {chases} |",
                 ours.cell,
                 run.workload,
                 grouped(run.records as f64),
@@ -98,9 +100,9 @@ fn lost(book: &Book, text: &mut String) -> Result<()> {
     }
     writeln!(
         text,
-        "| cell | workload | records | ours | best peer | ours over it | over a chase |"
+        "| cell | workload | records | ours | best peer | ours over it | on the processor | over a \
+         chase |\n|---|---|---|---:|---:|---:|---:|---:|"
     )?;
-    writeln!(text, "|---|---|---|---:|---:|---:|---:|")?;
     for (_, line) in lines {
         writeln!(text, "{line}")?;
     }
@@ -209,7 +211,8 @@ fn figure(run: &Report, row: &Row, ours: Option<&Row>) -> String {
 
 /// How many times better or worse than the best peer that keeps anything on disk.
 fn against(table: &Table<'_>, cell: &str) -> String {
-    match table.duel(cell) {
+    let compared = cells::competes(cell.trim_end_matches(cells::PROCESSOR));
+    match table.duel(cell).filter(|_| compared) {
         None => "-".into(),
         Some(duel) if duel.ratio() >= 1.0 => {
             format!("{:.2}x better than {}", duel.ratio(), duel.best.engine)

@@ -14,7 +14,13 @@ const TOP: f64 = 84.0;
 const STEP: f64 = 24.0;
 
 /// Room right of the axis, for the words beside bars.
-const RIGHT: f64 = 60.0;
+const RIGHT: f64 = 130.0;
+
+/// Room that the words beside a bar take.
+const WORDS: f64 = 130.0;
+
+/// Least distance of two labels under the axis.
+const APART: f64 = 44.0;
 
 /// Names and pictures.
 pub fn of(run: &Report, rows: &[&Row]) -> Vec<(String, Document)> {
@@ -49,18 +55,27 @@ impl Axis {
         LEFT + part.clamp(0.0, 1.0) * (WIDTH - LEFT - RIGHT)
     }
 
-    fn ticks(&self) -> impl Iterator<Item = f64> {
+    /// The width of one power of the base.
+    fn power(&self) -> f64 {
+        (WIDTH - LEFT - RIGHT) / (self.high - self.low)
+    }
+
+    /// Powers of the base, and what they come to.
+    fn ticks(&self) -> impl Iterator<Item = (i32, f64)> {
         let base = self.base;
-        (self.low as i32..=self.high as i32).map(move |power| base.powi(power))
+        (self.low as i32..=self.high as i32).map(move |power| (power, base.powi(power)))
     }
 }
 
 /// Vertical lines with their labels.
 fn grid(mut plot: Document, axis: &Axis, bottom: f64, label: impl Fn(f64) -> String) -> Document {
-    for tick in axis.ticks() {
+    let every = (APART / axis.power()).ceil().max(1.0) as i32;
+    for (power, tick) in axis.ticks() {
         let x = axis.x(tick);
         plot = plot.add(line((x, TOP - 12.0), (x, bottom), FAINT, 1.0));
-        plot = plot.add(words(&label(tick), x, bottom + 16.0, 11.0, "middle", PALE));
+        if power % every == 0 {
+            plot = plot.add(words(&label(tick), x, bottom + 16.0, 11.0, "middle", PALE));
+        }
     }
     plot
 }
@@ -94,17 +109,20 @@ fn ratios(table: &Table<'_>, title: &str) -> Option<Document> {
             STEP - 8.0,
             fill,
         ));
-        let said = format!("{}x {}", short(duel.ratio()), duel.best.engine);
-        // Words go where the bar leaves room: outside it, inside when it ends near an edge.
-        let (x, anchor, ink) = match duel.ratio() < 1.0 {
-            false if end < WIDTH - 150.0 => (end + 6.0, "start", PALE),
-            false => (end - 6.0, "end", "#ffffff"),
-            true if end > LEFT + 130.0 => (end - 6.0, "end", PALE),
-            true => (middle + 6.0, "start", PALE),
+        let (ratio, peer) = (duel.ratio(), &duel.best.engine);
+        let (said, x, anchor) = match ratio < 1.0 {
+            false => (format!("{}x {peer}", short(ratio)), end + 6.0, "start"),
+            // Right of the middle when the bar leaves no room before the names.
+            true if end < LEFT + WORDS => (behind(ratio, peer), middle + 6.0, "start"),
+            true => (behind(ratio, peer), end - 6.0, "end"),
         };
-        plot = plot.add(words(&said, x, y + 12.0, 11.0, anchor, ink));
+        plot = plot.add(words(&said, x, y + 12.0, 11.0, anchor, PALE));
     }
     Some(plot.add(line((middle, TOP - 12.0), (middle, bottom), INK, 1.2)))
+}
+
+fn behind(ratio: f64, peer: &str) -> String {
+    format!("{}x behind {peer}", short(1.0 / ratio))
 }
 
 /// A row a cell that is a time, a dot an engine, on one axis of nanoseconds.

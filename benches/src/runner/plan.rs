@@ -55,6 +55,10 @@ pub fn plan(rounds: u32, cells: &[Step]) -> Vec<(Step, u32)> {
         [Step::Open, Step::Load, Step::Checkpoint, Step::Settle, Step::Warm].map(|s| (s, 0)).into();
     let rounds_of = |kind: &[Step], steps: &mut Vec<(Step, u32)>| {
         for cell in kind.iter().filter(|cell| cells.contains(cell)) {
+            if *cell == Step::Overwrite {
+                // What earlier cells left to write is not of the overwrites.
+                steps.push((Step::Checkpoint, 2));
+            }
             steps.extend((0..rounds).map(|round| (*cell, round)));
         }
     };

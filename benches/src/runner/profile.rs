@@ -104,7 +104,7 @@ fn load(of: &Profile, part: &Part) -> Load {
             cache_mib: None,
             order: part.order,
             seed: of.seed,
-            ops: if small { 20_000 } else { 200_000 },
+            ops: if small { 10_000 } else { 200_000 },
             rounds: if of.table == Table::Accept && small { 5 } else { 3 },
             dir: of.dir.clone(),
         },

@@ -40,28 +40,35 @@ fn all(engine: &mut dyn Engine, chunk: &Chunk) -> Result<()> {
 fn beside(parts: Vec<Part>) -> Result<Outcome> {
     let ops = parts.iter().map(|part| part.chunk.len() as u64).sum();
     let mut outcome = Outcome { ops, asked: ops, ..Outcome::default() };
-    let barrier = &Barrier::new(parts.len() + 1);
-    std::thread::scope(|scope| {
+    let barrier = &Barrier::new(parts.len());
+    let cpu = cpu_nanos();
+    // Each thread reads the clock itself: on a busy machine this one may be woken after they end.
+    let spans = std::thread::scope(|scope| {
         let running: Vec<_> = parts
             .into_iter()
             .map(|part| {
-                scope.spawn(move || {
+                scope.spawn(move || -> Result<(Instant, Instant)> {
                     let engine = (part.opener)();
                     barrier.wait();
                     let mut engine = engine?;
-                    all(engine.as_mut(), &part.chunk)
+                    let start = Instant::now();
+                    all(engine.as_mut(), &part.chunk)?;
+                    Ok((start, Instant::now()))
                 })
             })
             .collect();
-        barrier.wait();
-        let (cpu, start) = (cpu_nanos(), Instant::now());
-        for thread in running {
-            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-        }
-        outcome.nanos = start.elapsed().as_nanos() as u64;
-        outcome.cpu_nanos = cpu_nanos().saturating_sub(cpu);
-        Ok(outcome)
-    })
+        let ended = running
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        ended.collect::<Result<Vec<_>>>()
+    })?;
+    let start = spans.iter().map(|span| span.0).min();
+    let end = spans.iter().map(|span| span.1).max();
+    if let (Some(start), Some(end)) = (start, end) {
+        outcome.nanos = (end - start).as_nanos() as u64;
+    }
+    outcome.cpu_nanos = cpu_nanos().saturating_sub(cpu);
+    Ok(outcome)
 }
 
 /// Records of one part of the keys, by chance.
