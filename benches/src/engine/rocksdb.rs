@@ -130,7 +130,7 @@ impl Engine for Rocks {
         for (key, value) in records.iter() {
             batch.put(key, value);
         }
-        Ok(self.db.write_opt(&batch, &self.write)?)
+        Ok(self.db.write_opt(batch, &self.write)?)
     }
 
     fn walk(&mut self, start: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<()> {
@@ -173,7 +173,7 @@ impl Engine for Rocks {
                 Change::Delete(key) => batch.delete(key),
             }
         }
-        Ok(self.db.write_opt(&batch, &self.write)?)
+        Ok(self.db.write_opt(batch, &self.write)?)
     }
 
     fn checkpoint(&mut self) -> Result<()> {

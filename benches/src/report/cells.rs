@@ -73,10 +73,8 @@ fn of_engine(report: &Report, entrant: &Entrant) -> Vec<Row> {
         let cut = steps.all(step).any(Outcome::cut);
         let wall = steps.rounds(step, |outcome| outcome.nanos_per_op() / nanos);
         add((cell.into(), unit, wall), cut);
-        if nanos == 1.0 {
-            let cpu = steps.rounds(step, Outcome::cpu_nanos_per_op);
-            add((format!("{cell}{PROCESSOR}"), unit, cpu), cut);
-        }
+        let cpu = steps.rounds(step, |outcome| outcome.cpu_nanos_per_op() / nanos);
+        add((format!("{cell}{PROCESSOR}"), unit, cpu), cut);
     }
     for figure in thread_cells(report, &steps).into_iter().chain(after_cells(&steps, entrant)) {
         add(figure, false);

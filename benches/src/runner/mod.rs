@@ -11,7 +11,7 @@ mod progress;
 mod scratch;
 
 use std::fs;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::Result;
 use crate::cli::Load;
@@ -38,6 +38,9 @@ fn chosen(load: &Load) -> Result<Vec<Kind>> {
     Ok(kinds)
 }
 
+/// How often results are kept: tables and plots of every step would cost more than some steps.
+const KEEP_EVERY: Duration = Duration::from_secs(5);
+
 /// One engine of a run.
 struct Lane {
     kind: Kind,
@@ -57,6 +60,8 @@ struct Run<'a> {
     chase: Option<Chase>,
     /// After this moment no further step starts.
     until: Option<Instant>,
+    /// When the results were last kept.
+    kept: Option<Instant>,
 }
 
 /// Runs `load` and prints and keeps its report.
@@ -72,7 +77,8 @@ fn run(load: &Load, book: &mut Book, until: Option<Instant>) -> Result<bool> {
     let kinds = chosen(load)?;
     let scratch = Scratch::new(&load.shape)?;
     let page = book.page(load);
-    let mut run = Run { load, book, page, progress: Progress::new(), chase: None, until };
+    let mut run =
+        Run { load, book, page, progress: Progress::new(), chase: None, until, kept: None };
     let cells = if load.all { cells() } else { load.cells.clone() };
     let steps = plan(load.shape.rounds, &cells);
     let mut lanes = Vec::new();
@@ -174,7 +180,7 @@ impl Run<'_> {
         match taken {
             Ok(taken) if !known => {
                 self.report().took(taken);
-                self.keep();
+                self.keep_now_and_then();
             }
             Ok(_) => {}
             Err(error) => {
@@ -186,8 +192,15 @@ impl Run<'_> {
         }
     }
 
-    /// Keeps what is known so far: a run that is stopped leaves what it found.
+    /// Keeps what is known so far, now and then: a run that is stopped leaves what it found.
+    fn keep_now_and_then(&mut self) {
+        if self.kept.is_none_or(|kept| kept.elapsed() >= KEEP_EVERY) {
+            self.keep();
+        }
+    }
+
     fn keep(&mut self) {
+        self.kept = Some(Instant::now());
         if let Err(error) = self.book.keep(&self.load.out) {
             self.progress.say(&format!("cannot keep the results: {error}"));
         }

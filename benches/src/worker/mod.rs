@@ -97,7 +97,9 @@ impl Session {
         outcome.usage = Usage::now().since(usage);
         if self.kind.persistent {
             outcome.usage.disk = allocated_bytes(&self.setup.dir)?;
-            outcome.usage.page_cache = page_cache_bytes(&self.setup.dir);
+            if step == Step::Checkpoint {
+                outcome.usage.page_cache = page_cache_bytes(&self.setup.dir);
+            }
         }
         let now = self.engine()?.counters()?;
         outcome.counters = if step == Step::Reopen { now } else { now.since(counters) };
