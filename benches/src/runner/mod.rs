@@ -119,9 +119,14 @@ impl Run<'_> {
         self.until.is_some_and(|until| Instant::now() > until)
     }
 
-    /// Whether anything is left to do for an engine.
+    /// Whether anything is left to do for an engine. One that failed stays out: alone, its rounds
+    /// would come at another time than those they are compared with.
     fn pending(&mut self, engine: &str, steps: &[(Step, u32)]) -> bool {
         let report = self.report();
+        let mut known = report.engines.iter().filter(|entrant| entrant.name == engine);
+        if known.any(|entrant| entrant.failed.is_some()) {
+            return false;
+        }
         steps.iter().any(|&(step, round)| {
             let chase = matches!(step, Step::Chase | Step::ChaseTwo);
             !chase && !report.has(engine, step, round)
