@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{CAP_RATIO, MAX_RECORDS, ROUND_OPS, STEP_LIMIT_SECONDS};
+use crate::limits::{CAP_FLOOR_SECONDS, CAP_RATIO, MAX_RECORDS, ROUND_OPS, STEP_LIMIT_SECONDS};
+use crate::protocol::Step;
+use crate::workload::Family;
 
 /// Measures holt beside other stores, one process an engine.
 #[derive(Parser)]
@@ -21,6 +23,8 @@ pub struct Cli {
 pub enum Command {
     /// Loads records into every engine, then reads, overwrites, lists and reopens.
     Load(Load),
+    /// A whole table: several loads, resumable, with targets and plots.
+    Profile(Profile),
     /// Runs one engine in this process, for a profiler.
     Solo(Solo),
     /// Latency of puts of ours while a checkpoint runs, beside that without.
@@ -49,6 +53,9 @@ pub enum Order {
 /// What every run needs to know.
 #[derive(Args, Clone, Debug)]
 pub struct Shape {
+    /// Which records.
+    #[arg(long, value_enum, default_value_t = Family::Objstore)]
+    pub workload: Family,
     /// Records to load.
     #[arg(long, default_value_t = 2_000_000, value_parser = clap::value_parser!(u64).range(1..=MAX_RECORDS))]
     pub records: u64,
@@ -73,10 +80,16 @@ pub struct Shape {
 }
 
 /// `load`.
-#[derive(Args)]
+#[derive(Args, Clone, Debug)]
 pub struct Load {
     #[command(flatten)]
     pub shape: Shape,
+    /// Cells with rounds to measure, separated by commas.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "get,miss,list,put")]
+    pub cells: Vec<Step>,
+    /// All cells, whatever `--cells` says.
+    #[arg(long)]
+    pub all: bool,
     /// Engines, separated by commas; without it, all that this build has.
     #[arg(long, value_delimiter = ',')]
     pub engines: Vec<String>,
@@ -86,6 +99,9 @@ pub struct Load {
     /// Stop a cell of a peer once it takes this many times ours; 0 never stops one.
     #[arg(long, default_value_t = CAP_RATIO)]
     pub cap_ratio: f64,
+    /// But stop no cell before it has run this many seconds.
+    #[arg(long, default_value_t = CAP_FLOOR_SECONDS)]
+    pub cap_floor: f64,
     /// Give up an engine whose step takes longer than this, in seconds.
     #[arg(long, default_value_t = STEP_LIMIT_SECONDS)]
     pub step_limit: u64,
@@ -95,7 +111,48 @@ pub struct Load {
     /// A memory cgroup that you prepared, with its limit set: every worker joins it.
     #[arg(long)]
     pub cgroup: Option<PathBuf>,
-    /// Where results.json and results.md go.
+    /// Where results.json, results.md and the plots go.
+    #[arg(long, default_value = "target/bench")]
+    pub out: PathBuf,
+}
+
+/// Which table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Table {
+    /// 20 000 records of each workload; about ten minutes.
+    Quick,
+    /// 20 000 and two million with every engine, ten million with the fastest peers; two hours.
+    Accept,
+    /// Fifty million, ours and LMDB.
+    Large,
+}
+
+/// `profile`.
+#[derive(Args, Clone, Debug)]
+pub struct Profile {
+    /// Which.
+    #[arg(value_enum)]
+    pub table: Table,
+    /// Only these of its engines, separated by commas.
+    #[arg(long, value_delimiter = ',')]
+    pub engines: Vec<String>,
+    /// Only these of its workloads, separated by commas.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub workloads: Vec<Family>,
+    /// Begin again instead of going on where an earlier run of this profile stopped.
+    #[arg(long)]
+    pub fresh: bool,
+    /// Start no further cell after this many minutes; the same command goes on later.
+    #[arg(long)]
+    pub minutes: Option<u64>,
+    /// Seed of keys, values and orders.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Where the stores go (a directory of its own is made in it).
+    #[arg(long, default_value = "target/bench/data")]
+    pub dir: PathBuf,
+    /// Where results.json, results.md and the plots go.
     #[arg(long, default_value = "target/bench")]
     pub out: PathBuf,
 }
@@ -108,9 +165,9 @@ pub struct Solo {
     /// Which engine.
     #[arg(long, default_value = "holt")]
     pub engine: String,
-    /// Steps after the load, in this order: get, miss, put, list, checkpoint, reopen, verify.
-    #[arg(long, value_delimiter = ',', default_value = "get")]
-    pub steps: Vec<String>,
+    /// Steps after the load, in this order.
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "get")]
+    pub steps: Vec<Step>,
 }
 
 /// `tail`.
@@ -182,4 +239,10 @@ pub struct Report {
     /// Results of an earlier run.
     #[arg(default_value = "target/bench/results.json")]
     pub results: PathBuf,
+    /// Also write results.md and the plots again, into this directory.
+    #[arg(long)]
+    pub out: Option<PathBuf>,
+    /// Also put the tables between the marks `<!-- bench -->` of this file.
+    #[arg(long)]
+    pub into: Option<PathBuf>,
 }

@@ -13,7 +13,7 @@ use crate::Result;
 use crate::cli::{Device, Order};
 use crate::engine::{self, Setup};
 use crate::measure::Usage;
-use crate::workload::{Chunk, ObjStore, Sequence, Workload, mix};
+use crate::workload::{Chunk, Family, ObjStore, Sequence, Workload, mix};
 
 /// Cold lookups in one line of figures.
 const BATCH: u64 = 2_000;
@@ -134,6 +134,9 @@ fn overwrites(
         order: Order::Random,
         seed: of.seed,
         ops: of.between,
+        workload: Family::Objstore,
+        lists: dir.into(),
+        durable: false,
     };
     let mut engine = (kind.open)(&setup)?;
     let order = Sequence::new(of.records, of.seed, Order::Random);

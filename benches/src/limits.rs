@@ -12,6 +12,54 @@ pub const LOAD_BATCH_RECORDS: usize = 1_000;
 /// Entries of one list.
 pub const LIST_ENTRIES: usize = 100;
 
+/// Entries of one level.
+pub const LEVEL_ENTRIES: usize = 8;
+
+/// Exponent of skewed reads, as YCSB has it.
+pub const ZIPF_EXPONENT: f64 = 0.99;
+
+/// Reads with cold caches in one round: each may wait for the device.
+pub const COLD_GETS: u64 = 500;
+
+/// Walks in one round are of everything, but no more than this many records.
+pub const COLD_SCAN_RECORDS: u64 = 2_000_000;
+
+/// Overwrites between two checkpoints: one of so many records,
+pub const OVERWRITE_SHARE: u64 = 200;
+
+/// at least so many,
+pub const OVERWRITES_LEAST: u64 = 1_000;
+
+/// and at most.
+pub const OVERWRITES_MOST: u64 = 100_000;
+
+/// Records of the small directory that is moved.
+pub const SMALL_DIRECTORY: u64 = 256;
+
+/// Records of the large one; it is left out where the store itself is smaller.
+pub const LARGE_DIRECTORY: u64 = 100_000;
+
+/// Moves of the small directory in one round, and of the large one.
+pub const SMALL_MOVES: u64 = 20;
+
+/// Moves of the large directory in one round.
+pub const LARGE_MOVES: u64 = 2;
+
+/// Durable overwrites of one writer in one round.
+pub const DURABLE_PUTS: u64 = 100;
+
+/// Writers that commit durably beside each other,
+pub const DURABLE_WRITERS: u64 = 16;
+
+/// and what each of them writes in one round.
+pub const DURABLE_EACH: u64 = 25;
+
+/// Most operations of one thread in one round: they are made before the clock starts.
+pub const THREAD_OPS: u64 = 100_000;
+
+/// Dependent loads in one round of the pointer chase.
+pub const CHASE_LOADS: u64 = 500_000;
+
 /// Operations of one round of point reads and writes, unless told otherwise.
 pub const ROUND_OPS: u64 = 200_000;
 

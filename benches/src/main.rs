@@ -27,6 +27,7 @@ pub type Result<T> = std::result::Result<T, Failure>;
 fn main() {
     let outcome = match cli::Cli::parse().command {
         cli::Command::Load(load) => runner::load(&load),
+        cli::Command::Profile(profile) => runner::profile(&profile),
         cli::Command::Solo(solo) => worker::solo(&solo),
         cli::Command::Tail(tail) => tail::run(&tail),
         cli::Command::Threads(of) => threads::run(&of),

@@ -2,13 +2,14 @@
 //!
 //! Owns: the messages. Never does: acting on them.
 
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Counters, Setup};
 use crate::measure::Usage;
 
 /// One thing a worker does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
     /// Opens an empty store.
@@ -17,22 +18,66 @@ pub enum Step {
     Load,
     /// Brings everything to its place on disk, durably, and waits until nothing moves.
     Checkpoint,
+    /// Brings the store into the state in which its maintainers would have it read.
+    Settle,
     /// Reads records that are there, untimed, so that later rounds find warm caches.
     Warm,
     /// Reads records that are there.
     Get,
+    /// The same, by Zipf's law: a few records get most reads.
+    Zipf,
     /// Reads records that are not.
     Miss,
+    /// Lists a hundred records from a random place in a random directory, borrowed.
+    Visit,
+    /// The same, copied into one buffer.
+    List,
+    /// The same, each record in memory of its own.
+    ListOwned,
+    /// Lists up to eight entries of a random level.
+    ListDir,
     /// Overwrites records with values of the same size.
     Put,
-    /// Lists a hundred records from a random place in a random directory.
-    List,
+    /// Reads and overwrites by turns.
+    Mixed,
+    /// Makes new records and deletes them again.
+    CreateDelete,
+    /// Moves single records within their directory, and back.
+    Rename,
+    /// Lookups, levels, creations, deletions and moves as file systems see them.
+    Metadata,
+    /// Reads by one thread through a handle of its own.
+    GetAlone,
+    /// Reads by two threads.
+    GetTwo,
+    /// Overwrites by one thread through a handle of its own.
+    PutAlone,
+    /// Overwrites by two threads, each in its half.
+    PutTwo,
+    /// Uniform overwrites and the checkpoint that writes them.
+    Overwrite,
+    /// Reads with every cache dropped.
+    ColdGet,
+    /// Walks everything with every cache dropped.
+    ColdScan,
+    /// Moves a directory of a few hundred records.
+    MoveSmall,
+    /// Moves a directory of a hundred thousand records.
+    MoveLarge,
+    /// Overwrites that each wait until they survive loss of power.
+    Durable,
+    /// The same by sixteen threads.
+    DurableMany,
     /// Closes and opens the store.
     Reopen,
     /// Reads records back and compares them in full.
     Verify,
     /// The engine's own check of everything it keeps, where it has one.
     Check,
+    /// Follows pointers: no engine, but what the machine gives.
+    Chase,
+    /// The same by two threads.
+    ChaseTwo,
 }
 
 /// What a runner asks of a worker.
@@ -98,8 +143,14 @@ pub struct Outcome {
     pub asked: u64,
     /// Bytes of keys and values of the records that the store holds.
     pub payload: u64,
-    /// Entries that lists returned.
+    /// Entries that lists returned; the same for every engine.
     pub entries: u64,
+    /// Bytes of keys and values overwritten, where that is what a step is about.
+    #[serde(default)]
+    pub changed: u64,
+    /// Largest resident set of the process before it opened a store, in bytes.
+    #[serde(default)]
+    pub empty_rss: u64,
     /// Pieces of damage that the engine's own check found; `None` if it has none.
     #[serde(default)]
     pub damage: Option<u64>,
@@ -118,6 +169,11 @@ impl Outcome {
     /// Nanoseconds of processor time an operation.
     pub fn cpu_nanos_per_op(&self) -> f64 {
         self.cpu_nanos as f64 / self.ops.max(1) as f64
+    }
+
+    /// Whether the step has a meaning for this engine and workload.
+    pub fn ran(&self) -> bool {
+        self.asked > 0
     }
 
     /// Whether it was stopped early.

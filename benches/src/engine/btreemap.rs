@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use super::{Engine, Kind, ListFrom};
+use super::{Change, Engine, Kind};
 use crate::Result;
 
 pub const KIND: Kind = Kind {
@@ -40,30 +40,34 @@ impl Engine for Map {
         Ok(())
     }
 
-    fn delete(&mut self, key: &[u8]) -> Result<bool> {
-        Ok(self.records.remove(key).is_some())
+    fn delete(&mut self, key: &[u8]) -> Result<Option<bool>> {
+        Ok(Some(self.records.remove(key).is_some()))
     }
 
-    fn list(
-        &mut self,
-        from: ListFrom<'_>,
-        limit: usize,
-        visit: &mut dyn FnMut(&[u8], &[u8]),
-    ) -> Result<usize> {
-        let start = from.after.max(from.prefix);
-        let bounds: (Bound<&[u8]>, Bound<&[u8]>) = (
-            if start == from.after { Bound::Excluded(start) } else { Bound::Included(start) },
-            Bound::Unbounded,
-        );
-        let mut seen = 0;
-        for (key, value) in self.records.range::<[u8], _>(bounds).take(limit) {
-            if !key.starts_with(from.prefix) {
+    fn walk(&mut self, start: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<()> {
+        let bounds: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Included(start), Bound::Unbounded);
+        for (key, value) in self.records.range::<[u8], _>(bounds) {
+            if !visit(key, value) {
                 break;
             }
-            visit(key, value);
-            seen += 1;
         }
-        Ok(seen)
+        Ok(())
+    }
+
+    fn apply(&mut self, changes: &[Change<'_>]) -> Result<()> {
+        for change in changes {
+            match *change {
+                Change::Put(key, value) => self.put(key, value)?,
+                Change::Delete(key) => drop(self.records.remove(key)),
+            }
+        }
+        Ok(())
+    }
+
+    fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<()> {
+        let value = self.records.remove(from).ok_or("a record to rename is not there")?;
+        self.records.insert(to.into(), value);
+        Ok(())
     }
 
     fn checkpoint(&mut self) -> Result<()> {

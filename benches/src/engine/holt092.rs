@@ -6,14 +6,19 @@
 //! load leaves its frames nearly empty, so that is many times the payload).
 //! A weaker promise than the others': with `sync: false` it may lose what it acknowledged within
 //! the last moments when the process is killed (tried: 500 of 500 puts).
-//! `list` uses its record iterator: its visitor with borrowed entries has keys only. Quiet means
-//! `checkpoint`, then `vacuum`, then `checkpoint`.
+//! `list` uses its record iterator: its visitor with borrowed entries has keys only, and serves
+//! `list_dir`. A prefix is renamed record by record in atomic batches of a thousand moves (one of
+//! more can outgrow its log records). Quiet means `checkpoint`; settling is `vacuum` and another
+//! `checkpoint`.
 
-use holt_peer::{Durability, RangeEntry, Tree, TreeBuilder};
+use holt_peer::{Durability, KeyRangeEntryRef, RangeEntry, Tree, TreeBuilder};
 
-use super::{Counters, Engine, Kind, ListFrom, Setup};
+use super::{Change, Counters, DELIMITER, Engine, Kind, ListFrom, Opener, Setup};
 use crate::Result;
 use crate::limits::ROOMY_PEER_CACHE_RATIO;
+
+/// Moves of one atomic batch.
+const MOVES: usize = 1_000;
 
 /// Its unit of cache.
 const FRAME_BYTES: u64 = 512 * 1024;
@@ -26,8 +31,9 @@ pub const KIND: Kind = Kind {
     open,
     settings: |setup| {
         format!(
-            "holt 0.9.2, file, Wal {{ sync: false }}, io_uring, background checkpointer at its \
+            "holt 0.9.2, file, Wal {{ sync: {} }}, io_uring, background checkpointer at its \
              defaults, buffer pool {} frames of 512 KiB",
+            setup.durable,
             frames(setup)
         )
     },
@@ -40,7 +46,7 @@ fn frames(setup: &Setup) -> u64 {
 fn open(setup: &Setup) -> Result<Box<dyn Engine>> {
     let tree = TreeBuilder::new(&setup.dir)
         .buffer_pool_size(frames(setup) as usize)
-        .durability(Durability::Wal { sync: false })
+        .durability(Durability::Wal { sync: setup.durable })
         .open()?;
     // Its `stats` walks every frame, so the one figure wanted is taken once.
     let replayed = tree.stats()?.open.wal_replay_records;
@@ -63,8 +69,25 @@ impl Engine for Peer {
         Ok(self.tree.put(key, value)?)
     }
 
-    fn delete(&mut self, key: &[u8]) -> Result<bool> {
-        Ok(self.tree.delete(key)?)
+    fn delete(&mut self, key: &[u8]) -> Result<Option<bool>> {
+        Ok(Some(self.tree.delete(key)?))
+    }
+
+    fn walk(&mut self, start: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<()> {
+        // It starts after a key, so a record at `start` itself needs a lookup.
+        if let Some(value) = self.tree.get(start)?
+            && !visit(start, &value)
+        {
+            return Ok(());
+        }
+        for entry in self.tree.range().start_after(start) {
+            if let RangeEntry::Key { key, value, .. } = entry?
+                && !visit(&key, &value)
+            {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn list(
@@ -83,14 +106,76 @@ impl Engine for Peer {
         Ok(seen)
     }
 
+    fn list_dir(
+        &mut self,
+        from: ListFrom<'_>,
+        limit: usize,
+        visit: &mut dyn FnMut(&[u8]),
+    ) -> Result<usize> {
+        let scan = self.tree.scan_keys(from.prefix).start_after(from.after).delimiter(DELIMITER);
+        let mut seen = 0;
+        // It starts with the roll-up it is told to start after, so that one more is asked for.
+        scan.visit(limit + 1, |entry| {
+            let (KeyRangeEntryRef::Key { key, .. } | KeyRangeEntryRef::CommonPrefix(key)) = entry
+            else {
+                return Ok(());
+            };
+            if key > from.after && seen < limit {
+                visit(key);
+                seen += 1;
+            }
+            Ok(())
+        })?;
+        Ok(seen)
+    }
+
+    fn apply(&mut self, changes: &[Change<'_>]) -> Result<()> {
+        let applied = self.tree.atomic(|batch| {
+            for change in changes {
+                match *change {
+                    Change::Put(key, value) => batch.put(key, value),
+                    Change::Delete(key) => batch.delete(key),
+                }
+            }
+        })?;
+        if applied { Ok(()) } else { Err("a batch without guards was refused".into()) }
+    }
+
+    fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<()> {
+        Ok(self.tree.rename(from, to, true)?)
+    }
+
+    fn rename_prefix(&mut self, from: &[u8], to: &[u8]) -> Result<u64> {
+        let moved = super::walk::under(self, from, to)?;
+        for part in moved.chunks(MOVES) {
+            let applied = self.tree.atomic(|batch| {
+                for (old, new, _) in part {
+                    batch.rename(old, new, true);
+                }
+            })?;
+            if !applied {
+                return Err("a batch of moves was refused".into());
+            }
+        }
+        Ok(moved.len() as u64)
+    }
+
     fn checkpoint(&mut self) -> Result<()> {
-        self.tree.checkpoint()?;
+        Ok(self.tree.checkpoint()?)
+    }
+
+    fn settle(&mut self) -> Result<()> {
         self.tree.vacuum()?;
         Ok(self.tree.checkpoint()?)
     }
 
     fn counters(&self) -> Result<Counters> {
         Ok(Counters { replayed: Some(self.replayed), ..Counters::default() })
+    }
+
+    fn handle(&self) -> Option<Opener> {
+        let (tree, replayed) = (self.tree.clone(), self.replayed);
+        Some(Box::new(move || Ok(Box::new(Peer { tree, replayed }))))
     }
 
     fn close(self: Box<Self>) -> Result<()> {

@@ -6,6 +6,8 @@
 //! in transactions of a thousand records, `NORDAHEAD` when memory is limited.
 //! LMDB has no cache of its own: it maps its file, so a cache limit can not be set. Under a
 //! limit its resident mapping is shown beside the figure; only a memory cgroup bounds it.
+//! Durable commits: the default flags, so that every commit is synchronous.
+//! A level is read by seeking past each roll-up, a prefix renamed in one transaction.
 //! Quiet means `mdb_env_sync` with force. Free pages stay in the file for reuse.
 
 use std::fs;
@@ -13,7 +15,7 @@ use std::fs;
 use heed::types::Bytes;
 use heed::{Database, Env, EnvFlags, EnvOpenOptions, RoTxn, WithTls};
 
-use super::{Engine, Kind, ListFrom, Setup};
+use super::{Change, Engine, Kind, Opener, Setup};
 use crate::Result;
 use crate::limits::{MAP_FLOOR, MAP_RATIO};
 use crate::workload::Chunk;
@@ -33,6 +35,9 @@ pub const KIND: Kind = Kind {
     },
 };
 
+/// Threads and kept transactions that may read at a time.
+const READERS: u32 = 64;
+
 type Records = Database<Bytes, Bytes>;
 
 struct Lmdb {
@@ -45,12 +50,15 @@ struct Lmdb {
 fn open(setup: &Setup) -> Result<Box<dyn Engine>> {
     fs::create_dir_all(&setup.dir)?;
     let mut flags = EnvFlags::WRITE_MAP | EnvFlags::NO_SYNC;
+    if setup.durable {
+        flags = EnvFlags::empty();
+    }
     if setup.cache_bytes.is_some() {
         flags |= EnvFlags::NO_READ_AHEAD;
     }
     let map = (setup.payload * MAP_RATIO).max(MAP_FLOOR);
     let mut options = EnvOpenOptions::new();
-    options.map_size(usize::try_from(map)?);
+    options.map_size(usize::try_from(map)?).max_readers(READERS);
     // SAFETY: `heed` asks that the flags be understood and that nobody else changes the mapped
     // file. NOSYNC and WRITEMAP are what is measured here; the directory was made by the runner
     // for this engine of this process alone, and it is opened once at a time.
@@ -88,12 +96,12 @@ impl Engine for Lmdb {
         Ok(write.commit()?)
     }
 
-    fn delete(&mut self, key: &[u8]) -> Result<bool> {
+    fn delete(&mut self, key: &[u8]) -> Result<Option<bool>> {
         self.reading = None;
         let mut write = self.env.write_txn()?;
         let found = self.records.delete(&mut write, key)?;
         write.commit()?;
-        Ok(found)
+        Ok(Some(found))
     }
 
     fn load(&mut self, records: &Chunk) -> Result<()> {
@@ -105,35 +113,55 @@ impl Engine for Lmdb {
         Ok(write.commit()?)
     }
 
-    fn list(
-        &mut self,
-        from: ListFrom<'_>,
-        limit: usize,
-        visit: &mut dyn FnMut(&[u8], &[u8]),
-    ) -> Result<usize> {
+    fn walk(&mut self, start: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<()> {
         use std::ops::Bound;
         self.reader()?;
-        let Some(read) = &self.reading else { return Ok(0) };
-        let start = if from.after >= from.prefix {
-            Bound::Excluded(from.after)
-        } else {
-            Bound::Included(from.prefix)
+        let Some(read) = &self.reading else { return Ok(()) };
+        let bounds = (Bound::Included(start), Bound::Unbounded);
+        // An empty key is no key to it.
+        let entries = match start.is_empty() {
+            true => self.records.range(read, &..)?,
+            false => self.records.range(read, &bounds)?,
         };
-        let mut seen = 0;
-        for entry in self.records.range(read, &(start, Bound::Unbounded))?.take(limit) {
+        for entry in entries {
             let (key, value) = entry?;
-            if !key.starts_with(from.prefix) {
+            if !visit(key, value) {
                 break;
             }
-            visit(key, value);
-            seen += 1;
         }
-        Ok(seen)
+        Ok(())
+    }
+
+    fn apply(&mut self, changes: &[Change<'_>]) -> Result<()> {
+        self.reading = None;
+        let mut write = self.env.write_txn()?;
+        for change in changes {
+            match *change {
+                Change::Put(key, value) => self.records.put(&mut write, key, value)?,
+                Change::Delete(key) => drop(self.records.delete(&mut write, key)?),
+            }
+        }
+        Ok(write.commit()?)
+    }
+
+    fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<()> {
+        self.reading = None;
+        let mut write = self.env.write_txn()?;
+        let value = self.records.get(&write, from)?.ok_or("a record to rename is not there")?;
+        let value = value.to_vec();
+        self.records.delete(&mut write, from)?;
+        self.records.put(&mut write, to, &value)?;
+        Ok(write.commit()?)
     }
 
     fn checkpoint(&mut self) -> Result<()> {
         self.reading = None;
         Ok(self.env.force_sync()?)
+    }
+
+    fn handle(&self) -> Option<Opener> {
+        let (env, records) = (self.env.clone(), self.records);
+        Some(Box::new(move || Ok(Box::new(Lmdb { reading: None, env, records }))))
     }
 
     fn close(mut self: Box<Self>) -> Result<()> {

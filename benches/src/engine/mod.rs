@@ -4,16 +4,26 @@
 //! states in its header how it is set up and why its maintainers would do so.
 //! Never does: timing, making records.
 //! Invariant: every engine promises the same for a `put` outside a load: it is one commit, and
-//! no call waits for the device (`sync: false`, `NOSYNC`, `synchronous=OFF`).
+//! no call waits for the device (`sync: false`, `NOSYNC`, `synchronous=OFF`) unless the set-up
+//! asks for durable commits; then every commit waits.
 
 mod btreemap;
+#[cfg(feature = "fjall")]
+mod fjall;
 #[cfg(feature = "holt092")]
 mod holt092;
 #[cfg(feature = "lmdb")]
 mod lmdb;
 mod ours;
+#[cfg(feature = "redb")]
+mod redb;
+#[cfg(feature = "rocksdb")]
+mod rocksdb;
+#[cfg(feature = "sled")]
+mod sled;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod walk;
 
 use std::path::PathBuf;
 
@@ -21,7 +31,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Result;
 use crate::limits::{ROOMY_CACHE_FLOOR, ROOMY_CACHE_RATIO};
-use crate::workload::Chunk;
+use crate::workload::{Chunk, Family};
+
+pub use walk::DELIMITER;
 
 /// How an engine is to be opened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,6 +52,12 @@ pub struct Setup {
     pub seed: u64,
     /// Operations of a round of point operations.
     pub ops: u64,
+    /// Which records.
+    pub workload: Family,
+    /// Where the workload finds what the run prepared for it.
+    pub lists: PathBuf,
+    /// Whether every commit waits until it survives loss of power.
+    pub durable: bool,
 }
 
 impl Setup {
@@ -94,6 +112,21 @@ pub struct ListFrom<'a> {
     pub after: &'a [u8],
 }
 
+/// One change of an atomic batch.
+#[derive(Clone, Copy, Debug)]
+pub enum Change<'a> {
+    /// Writes a record.
+    Put(&'a [u8], &'a [u8]),
+    /// Deletes a record that is there.
+    Delete(&'a [u8]),
+}
+
+/// A record of its own memory.
+pub type Owned = (Vec<u8>, Vec<u8>);
+
+/// Makes an engine in the thread that will use it, over a store that is open.
+pub type Opener = Box<dyn FnOnce() -> Result<Box<dyn Engine>> + Send>;
+
 /// One open store.
 pub trait Engine {
     /// Copies the value of `key` into `out`, replacing what is there; `false` if there is none.
@@ -102,9 +135,8 @@ pub trait Engine {
     /// Writes a record, as a commit of its own.
     fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()>;
 
-    /// Deletes a record; `false` if there was none.
-    #[expect(dead_code, reason = "the cells create+delete and churn come with issue 5")]
-    fn delete(&mut self, key: &[u8]) -> Result<bool>;
+    /// Deletes a record. Says whether there was one if the engine knows without a lookup.
+    fn delete(&mut self, key: &[u8]) -> Result<Option<bool>>;
 
     /// Writes many records the way the engine's maintainers load: in one commit where that is
     /// faster, else one by one.
@@ -115,17 +147,74 @@ pub trait Engine {
         Ok(())
     }
 
+    /// Lends the records from `start` on in key order, until `visit` answers `false`.
+    fn walk(&mut self, start: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<()>;
+
     /// Calls `visit` with up to `limit` records in key order, borrowed; returns how many.
     fn list(
         &mut self,
         from: ListFrom<'_>,
         limit: usize,
         visit: &mut dyn FnMut(&[u8], &[u8]),
-    ) -> Result<usize>;
+    ) -> Result<usize> {
+        walk::list(self, from, limit, visit)
+    }
+
+    /// The same, each record in memory of its own, appended to `out`.
+    fn list_owned(
+        &mut self,
+        from: ListFrom<'_>,
+        limit: usize,
+        out: &mut Vec<Owned>,
+    ) -> Result<usize> {
+        self.list(from, limit, &mut |key, value| out.push((key.to_vec(), value.to_vec())))
+    }
+
+    /// Calls `visit` with up to `limit` entries of one level: keys with no delimiter after the
+    /// prefix, and one roll-up, delimiter included, for all that have one. A roll-up is an entry
+    /// if it is after `from.after`. An engine without such a scan seeks past each roll-up.
+    fn list_dir(
+        &mut self,
+        from: ListFrom<'_>,
+        limit: usize,
+        visit: &mut dyn FnMut(&[u8]),
+    ) -> Result<usize> {
+        walk::level(from, limit, visit, &mut |start, each| self.walk(start, each))
+    }
+
+    /// Makes all changes, or none, as one commit.
+    fn apply(&mut self, changes: &[Change<'_>]) -> Result<()>;
+
+    /// Moves a record that is there to a key that is not, as one commit.
+    fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<()> {
+        let mut value = Vec::with_capacity(256);
+        if !self.get(from, &mut value)? {
+            return Err("a record to rename is not there".into());
+        }
+        self.apply(&[Change::Delete(from), Change::Put(to, &value)])
+    }
+
+    /// Moves every record under a prefix to another prefix; returns how many. An engine without
+    /// such a call moves them one by one, in one commit.
+    fn rename_prefix(&mut self, from: &[u8], to: &[u8]) -> Result<u64> {
+        let moved = walk::under(self, from, to)?;
+        let changes: Vec<_> = moved
+            .iter()
+            .flat_map(|(old, new, value)| [Change::Delete(old), Change::Put(new, value)])
+            .collect();
+        self.apply(&changes)?;
+        Ok(moved.len() as u64)
+    }
 
     /// Brings everything written so far to its place on disk, durable against loss of power,
     /// gives back what space it can in passing, and leaves nothing to be done in the background.
     fn checkpoint(&mut self) -> Result<()>;
+
+    /// Brings the store into the state in which its maintainers would have it read, where that
+    /// takes more than a checkpoint.
+    fn settle(&mut self) -> Result<()> {
+        Ok(())
+    }
 
     /// Checks everything it keeps and returns how many places are damaged; `None` if it has no
     /// such check.
@@ -136,6 +225,12 @@ pub trait Engine {
     /// What it counts itself; called between steps, never while the clock runs.
     fn counters(&self) -> Result<Counters> {
         Ok(Counters::default())
+    }
+
+    /// Another handle on the open store, for another thread; `None` if one thread is all it
+    /// takes. It is dropped before this one is closed.
+    fn handle(&self) -> Option<Opener> {
+        None
     }
 
     /// Closes the store; its files stay.
@@ -167,6 +262,14 @@ pub fn kinds() -> Vec<Kind> {
         holt092::KIND,
         #[cfg(feature = "lmdb")]
         lmdb::KIND,
+        #[cfg(feature = "rocksdb")]
+        rocksdb::KIND,
+        #[cfg(feature = "redb")]
+        redb::KIND,
+        #[cfg(feature = "fjall")]
+        fjall::KIND,
+        #[cfg(feature = "sled")]
+        sled::KIND,
         #[cfg(feature = "sqlite")]
         sqlite::KIND,
         btreemap::KIND,

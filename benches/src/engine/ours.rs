@@ -5,9 +5,10 @@
 //! default log budget, a cache of four times the payload unless one is asked for, loads one
 //! commit a record. Quiet means `checkpoint`.
 
-use holt::{Durability, RangeEntry, Tree, TreeBuilder};
+use holt::{Durability, KeyRangeEntryRef, RangeEntry, RangeEntryRef, Tree, TreeBuilder};
+use std::ops::ControlFlow;
 
-use super::{Counters, Engine, Kind, ListFrom, Setup};
+use super::{Change, Counters, DELIMITER, Engine, Kind, ListFrom, Opener, Owned, Setup};
 use crate::Result;
 
 /// Bytes of a page in the store's own counters.
@@ -24,9 +25,10 @@ pub const KIND: Kind = Kind {
     open,
     settings: |setup| {
         format!(
-            "holt {}, file, Wal {{ sync: false }}, default log budget and checkpoints, cache {} \
+            "holt {}, file, Wal {{ sync: {} }}, default log budget and checkpoints, cache {} \
              MiB, one commit a record",
             env!("CARGO_PKG_VERSION"),
+            setup.durable,
             setup.cache() >> 20
         )
     },
@@ -35,7 +37,7 @@ pub const KIND: Kind = Kind {
 fn open(setup: &Setup) -> Result<Box<dyn Engine>> {
     let tree = TreeBuilder::new(&setup.dir)
         .cache_bytes(setup.cache())
-        .durability(Durability::Wal { sync: false })
+        .durability(Durability::Wal { sync: setup.durable })
         .open()?;
     Ok(Box::new(Ours { tree }))
 }
@@ -46,17 +48,23 @@ struct Ours {
 
 impl Engine for Ours {
     fn get(&mut self, key: &[u8], out: &mut Vec<u8>) -> Result<bool> {
-        let Some(value) = self.tree.get(key)? else { return Ok(false) };
-        *out = value;
-        Ok(true)
+        Ok(self.tree.get_into(key, out)?)
     }
 
     fn put(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
         Ok(self.tree.put(key, value)?)
     }
 
-    fn delete(&mut self, key: &[u8]) -> Result<bool> {
-        Ok(self.tree.delete(key)?)
+    fn delete(&mut self, key: &[u8]) -> Result<Option<bool>> {
+        Ok(Some(self.tree.delete(key)?))
+    }
+
+    fn walk(&mut self, start: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<()> {
+        self.tree.range().start_at(start).visit_while(|entry| match entry {
+            RangeEntryRef::Key { key, value, .. } if !visit(key, value) => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        })?;
+        Ok(())
     }
 
     fn list(
@@ -65,15 +73,73 @@ impl Engine for Ours {
         limit: usize,
         visit: &mut dyn FnMut(&[u8], &[u8]),
     ) -> Result<usize> {
-        let page = self.tree.scan(from.prefix).start_after(from.after).page(limit, LIST_BYTES)?;
+        let scan = self.tree.scan(from.prefix).start_after(from.after);
         let mut seen = 0;
-        for entry in &page.entries {
-            if let RangeEntry::Key { key, value, .. } = entry {
+        scan.visit(limit, |entry| {
+            if let RangeEntryRef::Key { key, value, .. } = entry {
                 visit(key, value);
                 seen += 1;
             }
-        }
+            Ok(())
+        })?;
         Ok(seen)
+    }
+
+    fn list_owned(
+        &mut self,
+        from: ListFrom<'_>,
+        limit: usize,
+        out: &mut Vec<Owned>,
+    ) -> Result<usize> {
+        let page = self.tree.scan(from.prefix).start_after(from.after).page(limit, LIST_BYTES)?;
+        let before = out.len();
+        out.extend(page.entries.into_iter().filter_map(|entry| match entry {
+            RangeEntry::Key { key, value, .. } => Some((key, value)),
+            _ => None,
+        }));
+        Ok(out.len() - before)
+    }
+
+    fn list_dir(
+        &mut self,
+        from: ListFrom<'_>,
+        limit: usize,
+        visit: &mut dyn FnMut(&[u8]),
+    ) -> Result<usize> {
+        let mut scan = self.tree.scan_keys(from.prefix).delimiter(DELIMITER);
+        if !from.after.is_empty() {
+            scan = scan.start_after(from.after);
+        }
+        let mut seen = 0;
+        scan.visit(limit, |entry| {
+            let (KeyRangeEntryRef::Key { key, .. } | KeyRangeEntryRef::CommonPrefix(key)) = entry
+            else {
+                return Ok(());
+            };
+            visit(key);
+            seen += 1;
+            Ok(())
+        })?;
+        Ok(seen)
+    }
+
+    fn apply(&mut self, changes: &[Change<'_>]) -> Result<()> {
+        Ok(self.tree.txn(|batch| {
+            for change in changes {
+                match *change {
+                    Change::Put(key, value) => batch.put(key, value),
+                    Change::Delete(key) => batch.delete(key),
+                }
+            }
+        })?)
+    }
+
+    fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<()> {
+        Ok(self.tree.rename(from, to, true)?)
+    }
+
+    fn rename_prefix(&mut self, from: &[u8], to: &[u8]) -> Result<u64> {
+        Ok(self.tree.rename_prefix(from, to, false)?)
     }
 
     fn checkpoint(&mut self) -> Result<()> {
@@ -94,6 +160,11 @@ impl Engine for Ours {
             splits: stats.page_splits + stats.spills,
             replayed: Some(stats.replayed_records),
         })
+    }
+
+    fn handle(&self) -> Option<Opener> {
+        let tree = self.tree.clone();
+        Some(Box::new(move || Ok(Box::new(Ours { tree }))))
     }
 
     fn close(self: Box<Self>) -> Result<()> {

@@ -8,6 +8,9 @@
 //! times the payload and `mmap_size` over the whole file. Under a limit: `cache_size` is the
 //! limit and no mapping; what the page cache of the system holds comes on top, and only a memory
 //! cgroup bounds that.
+//! Durable commits: `synchronous=FULL`. A level is read by seeking past each roll-up with the held
+//! statement of walks; a rename is an `UPDATE` of the key, a prefix is renamed by one `UPDATE` over
+//! its range. One connection, since the lock is exclusive: no second thread.
 //! Quiet means `wal_checkpoint(TRUNCATE)` with `synchronous=FULL`, so that its final state is as
 //! durable as the others'.
 
@@ -16,7 +19,7 @@ use std::fs;
 use rusqlite::{Connection, OptionalExtension, Statement};
 use self_cell::self_cell;
 
-use super::{Engine, Kind, ListFrom, Setup};
+use super::{Change, Engine, Kind, ListFrom, Setup};
 use crate::Result;
 use crate::workload::Chunk;
 
@@ -47,6 +50,9 @@ struct Held<'a> {
     put: Statement<'a>,
     delete: Statement<'a>,
     list: Statement<'a>,
+    walk: Statement<'a>,
+    rename: Statement<'a>,
+    rename_all: Statement<'a>,
 }
 
 self_cell!(
@@ -60,6 +66,8 @@ self_cell!(
 struct Sqlite {
     store: Store,
     reading: bool,
+    /// The word of `synchronous` that commits run with.
+    sync: &'static str,
 }
 
 fn open(setup: &Setup) -> Result<Box<dyn Engine>> {
@@ -67,8 +75,9 @@ fn open(setup: &Setup) -> Result<Box<dyn Engine>> {
     let connection = Connection::open(setup.dir.join("bench.sqlite"))?;
     let cache_kib = setup.cache() >> 10;
     let mapped: i64 = if setup.cache_bytes.is_some() { 0 } else { 1 << 40 };
+    let sync = if setup.durable { "FULL" } else { "OFF" };
     connection.execute_batch(&format!(
-        "PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;
+        "PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous={sync};
          PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-{cache_kib};
          PRAGMA mmap_size={mapped}; PRAGMA temp_store=MEMORY;
          CREATE TABLE IF NOT EXISTS records (k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID;"
@@ -83,9 +92,15 @@ fn open(setup: &Setup) -> Result<Box<dyn Engine>> {
             delete: connection.prepare("DELETE FROM records WHERE k = ?1")?,
             list: connection
                 .prepare("SELECT k, v FROM records WHERE k > ?1 AND k >= ?2 ORDER BY k LIMIT ?3")?,
+            walk: connection.prepare("SELECT k, v FROM records WHERE k >= ?1 ORDER BY k")?,
+            rename: connection.prepare("UPDATE records SET k = ?2 WHERE k = ?1")?,
+            rename_all: connection.prepare(
+                "UPDATE records SET k = CAST(?2 || substr(k, ?3) AS BLOB)
+                 WHERE k >= ?1 AND k < ?4",
+            )?,
         })
     })?;
-    Ok(Box::new(Sqlite { store, reading: false }))
+    Ok(Box::new(Sqlite { store, reading: false, sync }))
 }
 
 impl Sqlite {
@@ -121,9 +136,51 @@ impl Engine for Sqlite {
         Ok(())
     }
 
-    fn delete(&mut self, key: &[u8]) -> Result<bool> {
+    fn delete(&mut self, key: &[u8]) -> Result<Option<bool>> {
         self.read_mode(false)?;
-        Ok(self.store.with_dependent_mut(|_, held| held.delete.execute([key]))? > 0)
+        Ok(Some(self.store.with_dependent_mut(|_, held| held.delete.execute([key]))? > 0))
+    }
+
+    fn walk(&mut self, start: &[u8], visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<()> {
+        self.read_mode(true)?;
+        self.store.with_dependent_mut(|_, held| {
+            let mut rows = held.walk.query([start])?;
+            while let Some(row) = rows.next()? {
+                if !visit(row.get_ref(0)?.as_blob()?, row.get_ref(1)?.as_blob()?) {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn apply(&mut self, changes: &[Change<'_>]) -> Result<()> {
+        self.read_mode(false)?;
+        self.store.borrow_owner().execute_batch("BEGIN IMMEDIATE")?;
+        self.store.with_dependent_mut(|_, held| {
+            for change in changes {
+                match *change {
+                    Change::Put(key, value) => held.put.execute([key, value])?,
+                    Change::Delete(key) => held.delete.execute([key])?,
+                };
+            }
+            Ok::<_, rusqlite::Error>(())
+        })?;
+        Ok(self.store.borrow_owner().execute_batch("COMMIT")?)
+    }
+
+    fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<()> {
+        self.read_mode(false)?;
+        match self.store.with_dependent_mut(|_, held| held.rename.execute([from, to]))? {
+            1 => Ok(()),
+            _ => Err("a record to rename is not there".into()),
+        }
+    }
+
+    fn rename_prefix(&mut self, from: &[u8], to: &[u8]) -> Result<u64> {
+        self.read_mode(false)?;
+        let bounds = (from, to, from.len() as i64 + 1, super::walk::past(from));
+        Ok(self.store.with_dependent_mut(|_, held| held.rename_all.execute(bounds))? as u64)
     }
 
     fn load(&mut self, records: &Chunk) -> Result<()> {
@@ -167,7 +224,7 @@ impl Engine for Sqlite {
         if busy != 0 {
             return Err("SQLite could not finish its checkpoint".into());
         }
-        Ok(connection.execute_batch("PRAGMA synchronous=OFF")?)
+        Ok(connection.execute_batch(&format!("PRAGMA synchronous={}", self.sync))?)
     }
 
     fn close(mut self: Box<Self>) -> Result<()> {

@@ -33,6 +33,17 @@ pub fn allocated_bytes(dir: &Path) -> Result<u64> {
     Ok(bytes)
 }
 
+/// Has the system forget what it holds of the files under `dir`, which nobody has open.
+pub fn drop_page_cache(dir: &Path) -> Result<()> {
+    for path in files(dir)? {
+        let file = fs::File::open(path)?;
+        // Dirty pages stay, so they are written first.
+        file.sync_all()?;
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)?;
+    }
+    Ok(())
+}
+
 /// Bytes of the files under `dir` that the page cache holds; 0 where `fincore` is missing.
 pub fn page_cache_bytes(dir: &Path) -> u64 {
     let Ok(files) = files(dir) else { return 0 };

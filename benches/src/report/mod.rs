@@ -1,24 +1,32 @@
-//! What a run found: collected, kept as JSON, shown as Markdown.
+//! What runs found: collected, kept as JSON, shown as Markdown and as plots.
 //!
-//! Owns: the collected outcomes and what is made of them. Never does: judging; a table says how
-//! many times better or worse, nothing here says whether that is enough.
+//! Owns: the collected outcomes and what is made of them. Never does: deciding what is good
+//! enough; a table says how many times better or worse, and which targets of `targets.toml` are
+//! met.
 
+mod book;
 mod cells;
 mod markdown;
+mod paint;
+mod plots;
 mod rows;
+mod table;
+mod targets;
 
 use std::fs;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-use crate::cli::{self, Load, Order};
+use crate::cli::{Load, Order, Shape};
 use crate::engine::Kind;
 use crate::protocol::{Outcome, Step};
-use crate::workload::{ObjStore, Workload};
 
+pub use book::{Book, again};
 pub use rows::Row;
+
+/// The name under which the pointer chase stands among the steps of engines.
+pub const CHASE: &str = "chase";
 
 /// One step of one engine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -50,7 +58,7 @@ pub struct Entrant {
     pub failed: Option<(String, String)>,
 }
 
-/// Everything about a run.
+/// Everything about a run over one store an engine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// The workload.
@@ -77,8 +85,8 @@ pub struct Report {
     pub machine: String,
     /// The engines.
     pub engines: Vec<Entrant>,
-    /// The figures: one row an engine and cell.
-    pub results: Vec<Row>,
+    /// Whether every step was done.
+    pub finished: bool,
     /// What the figures were made of.
     pub steps: Vec<Taken>,
 }
@@ -88,7 +96,7 @@ impl Report {
     pub fn new(load: &Load) -> Self {
         let shape = &load.shape;
         Self {
-            workload: ObjStore::new(shape.records, shape.seed).name().into(),
+            workload: shape.workload.name().into(),
             records: shape.records,
             cache_mib: shape.cache_mib,
             order: shape.order,
@@ -100,13 +108,27 @@ impl Report {
             cgroup: load.cgroup.is_some(),
             machine: machine(),
             engines: Vec::new(),
-            results: Vec::new(),
+            finished: false,
             steps: Vec::new(),
         }
     }
 
-    /// An engine takes part.
+    /// Whether this is of such a run.
+    pub fn is_of(&self, shape: &Shape) -> bool {
+        (self.workload.as_str(), self.records, self.cache_mib, self.order, self.seed, self.ops)
+            == (
+                shape.workload.name(),
+                shape.records,
+                shape.cache_mib,
+                shape.order,
+                shape.seed,
+                shape.ops,
+            )
+    }
+
+    /// An engine takes part, again if it failed before.
     pub fn engine(&mut self, kind: &Kind, settings: String) {
+        self.engines.retain(|entrant| entrant.name != kind.name);
         self.engines.push(Entrant {
             name: kind.name.into(),
             home: kind.home.into(),
@@ -120,6 +142,37 @@ impl Report {
     /// An engine finished a step.
     pub fn took(&mut self, taken: Taken) {
         self.steps.push(taken);
+    }
+
+    /// Whether nothing is left to learn from a round: it was done, or an earlier one was cut off.
+    pub fn has(&self, engine: &str, step: Step, round: u32) -> bool {
+        let mut of = self.steps.iter().filter(|taken| taken.engine == engine && taken.step == step);
+        of.any(|taken| taken.round == round || taken.outcome.cut())
+    }
+
+    /// Refuses an answer that is not that of another engine to the same question.
+    pub fn agrees(&self, new: &Taken) -> Result<()> {
+        let loaded = |engine: &str| {
+            let mut of = self.steps.iter().filter(|taken| taken.engine == engine);
+            of.any(|taken| taken.step == Step::Load && !taken.outcome.cut())
+        };
+        let same = |old: &&Taken| {
+            (old.step, old.round, old.outcome.asked) == (new.step, new.round, new.outcome.asked)
+                && old.engine != CHASE
+                && !old.outcome.cut()
+                && loaded(&old.engine)
+        };
+        if new.outcome.cut() || !loaded(&new.engine) {
+            return Ok(());
+        }
+        match self.steps.iter().find(same) {
+            Some(old) if old.outcome.entries != new.outcome.entries => Err(format!(
+                "{} entries where {} has {}",
+                new.outcome.entries, old.engine, old.outcome.entries
+            )
+            .into()),
+            _ => Ok(()),
+        }
     }
 
     /// An engine failed.
@@ -148,30 +201,6 @@ impl Report {
         let mut taken = self.steps.iter().rev();
         Some(&taken.find(|taken| taken.engine == *ours && taken.step == step)?.outcome)
     }
-
-    /// Makes the rows and writes `results.json` and `results.md`.
-    pub fn keep(&mut self, out: &Path) -> Result<()> {
-        self.results = cells::rows(self);
-        let text = markdown::render(self);
-        fs::create_dir_all(out)?;
-        fs::write(out.join("results.json"), serde_json::to_string_pretty(self)?)?;
-        fs::write(out.join("results.md"), &text)?;
-        Ok(())
-    }
-
-    /// Prints the tables.
-    pub fn show(&self) {
-        print!("{}", markdown::render(self));
-    }
-}
-
-/// Prints the tables of an earlier run.
-pub fn again(from: &cli::Report) -> Result<()> {
-    let text = fs::read_to_string(&from.results)
-        .map_err(|error| format!("cannot read {}: {error}", from.results.display()))?;
-    let report: Report = serde_json::from_str(&text)?;
-    report.show();
-    Ok(())
 }
 
 /// Processor, cores and kernel in words.

@@ -15,6 +15,8 @@ pub struct Row {
     pub workload: String,
     /// How many of them the store held.
     pub n: u64,
+    /// How many of them were asked for.
+    pub of: u64,
     /// How they were loaded.
     pub order: Order,
     /// What was measured.

@@ -1,68 +1,31 @@
 //! Runs every engine in a process of its own and interleaves their rounds.
 //!
 //! Owns: the order of steps, the caps, the worker processes it started, their directories.
-//! Never does: measuring; all figures come from the workers.
+//! Never does: measuring engines; their figures come from the workers. The pointer chase, which
+//! needs no engine, runs in this process.
 
 mod child;
 mod plan;
+mod profile;
 mod progress;
+mod scratch;
 
 use std::fs;
-use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use crate::Result;
-use crate::cli::{Load, Shape};
+use crate::cli::Load;
 use crate::engine::{self, Kind, Setup};
-use crate::limits::CAP_FLOOR_SECONDS;
+use crate::limits::CHASE_LOADS;
+use crate::measure::Chase;
 use crate::protocol::{Outcome, Step};
-use crate::report::{Report, Taken};
-use crate::workload::{ObjStore, Workload};
+use crate::report::{Book, CHASE, Report, Taken};
 use child::Child;
-use plan::plan;
+pub use plan::has_rounds;
+use plan::{cells, plan, prepares};
+pub use profile::profile;
 use progress::Progress;
-
-/// The set-up of one engine of a run: an empty directory and everything else it must know.
-pub fn setup(shape: &Shape, engine: &str) -> Result<Setup> {
-    let dir = Scratch::path(shape).join(engine);
-    if dir.exists() {
-        fs::remove_dir_all(&dir)?;
-    }
-    fs::create_dir_all(&dir)?;
-    let workload = ObjStore::new(shape.records, shape.seed);
-    let mut record = Vec::new();
-    workload.key(0, &mut record);
-    workload.value(0, 0, &mut record);
-    Ok(Setup {
-        dir: dir.canonicalize()?,
-        records: shape.records,
-        payload: shape.records * record.len() as u64,
-        cache_bytes: shape.cache_mib.map(|mib| mib << 20),
-        order: shape.order,
-        seed: shape.seed,
-        ops: shape.ops,
-    })
-}
-
-/// The data of a run, removed when it ends.
-pub struct Scratch(PathBuf);
-
-impl Scratch {
-    /// Of the run in this process.
-    pub fn new(shape: &Shape) -> Self {
-        Self(Self::path(shape))
-    }
-
-    fn path(shape: &Shape) -> PathBuf {
-        shape.dir.join(format!("run-{}", std::process::id()))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // Nothing more can be done about a directory that can not be removed.
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
+pub use scratch::Scratch;
 
 /// The engines asked for, ours first, so that the caps of the peers can follow from it.
 fn chosen(load: &Load) -> Result<Vec<Kind>> {
@@ -75,6 +38,9 @@ fn chosen(load: &Load) -> Result<Vec<Kind>> {
     Ok(kinds)
 }
 
+/// How often results are kept: tables and plots of every step would cost more than some steps.
+const KEEP_EVERY: Duration = Duration::from_secs(5);
+
 /// One engine of a run.
 struct Lane {
     kind: Kind,
@@ -86,75 +52,144 @@ struct Lane {
 /// A run under way.
 struct Run<'a> {
     load: &'a Load,
-    report: Report,
+    /// What is kept after every step: this run's report is one of its pages.
+    book: &'a mut Book,
+    /// Which one.
+    page: usize,
     progress: Progress,
+    chase: Option<Chase>,
+    /// After this moment no further step starts.
+    until: Option<Instant>,
+    /// When the results were last kept.
+    kept: Option<Instant>,
 }
 
 /// Runs `load` and prints and keeps its report.
 pub fn load(load: &Load) -> Result<()> {
+    let mut book = Book::new("load");
+    run(load, &mut book, None)?;
+    book.show();
+    book.verdict()
+}
+
+/// Runs a load into a book, going on with what the book has of it; whether it was finished.
+fn run(load: &Load, book: &mut Book, until: Option<Instant>) -> Result<bool> {
     let kinds = chosen(load)?;
-    let _scratch = Scratch::new(&load.shape);
-    let mut run = Run { load, report: Report::new(load), progress: Progress::new() };
+    let scratch = Scratch::new(&load.shape)?;
+    let page = book.page(load);
+    let mut run =
+        Run { load, book, page, progress: Progress::new(), chase: None, until, kept: None };
+    let cells = if load.all { cells() } else { load.cells.clone() };
+    let steps = plan(load.shape.rounds, &cells);
     let mut lanes = Vec::new();
     for kind in kinds {
-        lanes.push(Lane { kind, setup: setup(&load.shape, kind.name)?, child: None });
+        if run.pending(kind.name, &steps) {
+            lanes.push(Lane { kind, setup: scratch.setup(&load.shape, kind.name)?, child: None });
+        }
     }
-    if load.sequential {
-        for lane in &mut lanes {
-            run.begin(lane);
-            for (step, round) in plan(load.shape.rounds) {
-                run.step(lane, step, round);
-            }
-            run.end(lane);
-        }
-    } else {
-        for lane in &mut lanes {
+    let groups: Vec<&mut [Lane]> =
+        if load.sequential { lanes.chunks_mut(1).collect() } else { vec![&mut lanes[..]] };
+    for group in groups {
+        for lane in group.iter_mut() {
             run.begin(lane);
         }
-        for (step, round) in plan(load.shape.rounds) {
-            for lane in &mut lanes {
+        for &(step, round) in &steps {
+            run.chase(group, step, round);
+            for lane in group.iter_mut() {
                 run.step(lane, step, round);
             }
         }
-        for lane in &mut lanes {
+        for lane in group.iter_mut() {
             run.end(lane);
         }
     }
     run.progress.finish();
-    run.report.show();
-    match run.report.failure() {
-        Some(failure) => Err(failure.into()),
-        None => Ok(()),
-    }
+    let finished = !run.over();
+    run.report().finished = finished;
+    run.keep();
+    Ok(finished)
 }
 
 impl Run<'_> {
+    fn report(&mut self) -> &mut Report {
+        &mut self.book.runs[self.page]
+    }
+
+    fn over(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() > until)
+    }
+
+    /// Whether anything is left to do for an engine. One that failed stays out: alone, its rounds
+    /// would come at another time than those they are compared with.
+    fn pending(&mut self, engine: &str, steps: &[(Step, u32)]) -> bool {
+        let report = self.report();
+        let mut known = report.engines.iter().filter(|entrant| entrant.name == engine);
+        if known.any(|entrant| entrant.failed.is_some()) {
+            return false;
+        }
+        steps.iter().any(|&(step, round)| {
+            let chase = matches!(step, Step::Chase | Step::ChaseTwo);
+            !chase && !report.has(engine, step, round)
+        })
+    }
+
     fn begin(&mut self, lane: &mut Lane) {
         let begun = Child::start(self.load.cgroup.as_deref(), lane.kind.name, &lane.setup);
         match begun {
             Ok((child, settings)) => {
-                self.report.engine(&lane.kind, settings);
+                self.report().engine(&lane.kind, settings);
                 lane.child = Some(child);
             }
-            Err(error) => self.report.failed(&lane.kind, "start", error.to_string()),
+            Err(error) => self.report().failed(&lane.kind, "start", error.to_string()),
         }
     }
 
+    /// The pointer chase of a round, over as many bytes as the store has.
+    fn chase(&mut self, lanes: &[Lane], step: Step, round: u32) {
+        let threads = match step {
+            Step::Chase => 1,
+            Step::ChaseTwo => 2,
+            _ => return,
+        };
+        let Some(lane) = lanes.first() else { return };
+        if self.report().has(CHASE, step, round) || self.over() {
+            return;
+        }
+        let chase =
+            self.chase.get_or_insert_with(|| Chase::new(lane.setup.payload, lane.setup.seed));
+        let nanos = chase.run(threads, CHASE_LOADS);
+        let ops = CHASE_LOADS * threads as u64;
+        let outcome = Outcome { nanos, cpu_nanos: nanos, ops, asked: ops, ..Outcome::default() };
+        self.report().took(Taken { engine: CHASE.into(), step, round, outcome });
+    }
+
     fn step(&mut self, lane: &mut Lane, step: Step, round: u32) {
-        let Some(child) = &mut lane.child else { return };
+        let known = self.report().has(lane.kind.name, step, round);
+        let chase = matches!(step, Step::Chase | Step::ChaseTwo);
+        if lane.child.is_none() || chase || (known && !prepares(step)) || self.over() {
+            return;
+        }
         let cap = self.cap(&lane.kind, step);
+        let limit = self.load.step_limit;
         self.progress.step(lane.kind.name, step, round, self.load.shape.rounds);
         let progress = &mut self.progress;
-        let answer = child.step(step, round, cap, self.load.step_limit, &mut |done, total| {
+        let Some(child) = &mut lane.child else { return };
+        let answer = child.step(step, round, cap, limit, &mut |done, total| {
             progress.at(done, total);
         });
-        match answer {
-            Ok(outcome) => {
-                self.report.took(Taken { engine: lane.kind.name.into(), step, round, outcome });
-                self.keep();
+        let taken = answer.and_then(|outcome| {
+            let taken = Taken { engine: lane.kind.name.into(), step, round, outcome };
+            self.report().agrees(&taken)?;
+            Ok(taken)
+        });
+        match taken {
+            Ok(taken) if !known => {
+                self.report().took(taken);
+                self.keep_now_and_then();
             }
+            Ok(_) => {}
             Err(error) => {
-                self.report.failed(&lane.kind, &format!("{step:?}"), error.to_string());
+                self.report().failed(&lane.kind, &format!("{step:?}"), error.to_string());
                 self.keep();
                 // Its process is of no more use; dropping the child ends it.
                 lane.child = None;
@@ -162,9 +197,16 @@ impl Run<'_> {
         }
     }
 
-    /// Keeps what is known so far: a run that is stopped leaves what it found.
+    /// Keeps what is known so far, now and then: a run that is stopped leaves what it found.
+    fn keep_now_and_then(&mut self) {
+        if self.kept.is_none_or(|kept| kept.elapsed() >= KEEP_EVERY) {
+            self.keep();
+        }
+    }
+
     fn keep(&mut self) {
-        if let Err(error) = self.report.keep(&self.load.out) {
+        self.kept = Some(Instant::now());
+        if let Err(error) = self.book.keep(&self.load.out) {
             self.progress.say(&format!("cannot keep the results: {error}"));
         }
     }
@@ -173,26 +215,24 @@ impl Run<'_> {
         if let Some(child) = lane.child.take()
             && let Err(error) = child.end(self.load.step_limit)
         {
-            self.report.failed(&lane.kind, "close", error.to_string());
+            self.report().failed(&lane.kind, "close", error.to_string());
         }
         // The next engine finds the disk as empty as this one did.
         let _ = fs::remove_dir_all(&lane.setup.dir);
     }
 
     /// After how many seconds a step of this engine is cut off.
-    fn cap(&self, kind: &Kind, step: Step) -> Option<f64> {
+    fn cap(&mut self, kind: &Kind, step: Step) -> Option<f64> {
         let asked = (step == Step::Load).then_some(self.load.cap_seconds).flatten();
         if kind.ours || self.load.cap_ratio <= 0.0 {
             return asked;
         }
-        let ratio = self.report.ours(step).map(|ours| self.ratio_cap(ours));
+        let (most, floor) = (self.load.cap_ratio, self.load.cap_floor);
+        let ours = self.report().ours(step).filter(|ours| ours.ran());
+        let ratio = ours.map(|ours| (ours.nanos as f64 / 1e9 * most).max(floor));
         match (asked, ratio) {
             (Some(asked), Some(ratio)) => Some(asked.min(ratio)),
             (asked, ratio) => asked.or(ratio),
         }
-    }
-
-    fn ratio_cap(&self, ours: &Outcome) -> f64 {
-        (ours.nanos as f64 / 1e9 * self.load.cap_ratio).max(CAP_FLOOR_SECONDS)
     }
 }

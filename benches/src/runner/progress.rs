@@ -25,9 +25,9 @@ impl Progress {
     /// A step begins.
     pub fn step(&mut self, engine: &str, step: Step, round: u32, rounds: u32) {
         let name = format!("{step:?}").to_lowercase();
-        let round = match step {
-            Step::Get | Step::Miss | Step::Put | Step::List => format!(" {}/{rounds}", round + 1),
-            _ => String::new(),
+        let round = match super::has_rounds(step) {
+            true => format!(" {}/{rounds}", round + 1),
+            false => String::new(),
         };
         self.bar.reset();
         self.bar.set_length(0);

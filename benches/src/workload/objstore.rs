@@ -5,7 +5,7 @@
 
 use std::io::Write;
 
-use super::{Workload, mix};
+use super::{Workload, decimal, mix};
 
 const FILES_PER_SUB: u64 = 256;
 const SUBS_PER_PATH: u64 = 32;
@@ -31,20 +31,7 @@ impl ObjStore {
     }
 }
 
-fn decimal(mut number: u64, digits: usize, out: &mut Vec<u8>) {
-    let start = out.len();
-    out.resize(start + digits, b'0');
-    for byte in out[start..].iter_mut().rev() {
-        *byte = b'0' + (number % 10) as u8;
-        number /= 10;
-    }
-}
-
 impl Workload for ObjStore {
-    fn name(&self) -> &'static str {
-        "objstore"
-    }
-
     fn key(&self, index: u64, out: &mut Vec<u8>) {
         let sub = index / FILES_PER_SUB;
         let path = sub / SUBS_PER_PATH;
@@ -57,13 +44,6 @@ impl Workload for ObjStore {
         out.extend_from_slice(b"/file-");
         decimal(index, self.digits, out);
         out.extend_from_slice(b".bin");
-    }
-
-    fn absent_key(&self, index: u64, out: &mut Vec<u8>) {
-        self.key(index, out);
-        if let Some(last) = out.last_mut() {
-            *last = b'z';
-        }
     }
 
     fn value(&self, index: u64, generation: u32, out: &mut Vec<u8>) {
