@@ -235,6 +235,9 @@ pub const MAX_COUNT_FRAMES: usize = 1024;
 /// Changes of single pages that a thread makes before the frames are told of them.
 pub const MAX_NOTED: usize = 256;
 
+/// What is known of pages that left memory takes at most one part in so many of the cache.
+pub const FILTERS_SHARE: u64 = 16;
+
 /// Most frames that are remembered as thin, to be repacked.
 pub const MAX_THINNED: usize = 4096;
 

@@ -47,9 +47,9 @@ impl Fetching {
 pub struct Fetch {
     blobs: Arc<dyn BlobStore>,
     frame: u32,
-    /// The page that is wanted, then others that may be; with the number of each.
+    /// The page that is wanted and others that may be, with the number of each.
     pages: Vec<(u8, u64)>,
-    /// Where the first one is, if it was staged; then it comes alone.
+    /// Where the wanted one is, if it was staged; then it comes alone.
     staged: Option<Ticket>,
 }
 

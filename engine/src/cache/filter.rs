@@ -13,6 +13,7 @@ use alloc::boxed::Box;
 use super::Cache;
 use super::frames::Frame;
 use crate::art::head::HeadView;
+use crate::limits::FILTERS_SHARE;
 use crate::node::record::is_long;
 use crate::node::{Page, Query, search};
 
@@ -60,13 +61,20 @@ impl Cache {
             return;
         }
         let (filter, pages) = (Filter::of(leaving), self.geometry.pages());
+        let cost = FILTER_COST * pages as u64;
+        // Where the cache is far smaller than the store, pages are worth more.
+        let is_room = self.filters + cost <= self.budget / FILTERS_SHARE;
         let Ok(control) = self.control(frame) else { return };
-        let is_first = control.filters.is_empty();
-        if is_first {
+        if control.filters.is_empty() {
+            if !is_room {
+                return;
+            }
             control.filters = alloc::vec![Filter::default(); pages].into();
+            (self.used, self.filters) = (self.used + cost, self.filters + cost);
         }
-        control.filters[usize::from(page)] = filter;
-        self.used += if is_first { FILTER_COST * pages as u64 } else { 0 };
+        if let Ok(control) = self.control(frame) {
+            control.filters[usize::from(page)] = filter;
+        }
     }
 
     /// Whether a leaf page that is not in memory is known not to have the record of `key`, which

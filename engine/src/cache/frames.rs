@@ -163,9 +163,11 @@ impl Cache {
     }
 
     fn take_frame(&mut self, number: u32) {
-        let cost = self.frames.get(number).map_or(0, |frame| FRAME_COST + frame.filters_cost());
+        let Some(frame) = self.frames.get(number) else { return };
+        let filters = frame.filters_cost();
         self.frames.remove(number);
-        self.used -= cost;
+        self.filters -= filters;
+        self.used -= FRAME_COST + filters;
     }
 
     /// A new frame without pages.

@@ -121,11 +121,7 @@ impl Cache {
         let mut page = Box::new(Page::blank());
         for (&number, bytes) in pages.iter().zip(read.chunks_exact(PAGE_BYTES)) {
             page.bytes_mut().copy_from_slice(bytes);
-            let sound =
-                page.has_kind() && check_page(&page, frame, number, self.geometry.pages()).is_ok();
-            if sound && self.admit(frame, number, &page).is_ok() {
-                self.counters.misses += 1;
-            }
+            self.take_in_read(frame, number, &page);
         }
     }
 

@@ -68,6 +68,8 @@ pub struct Cache {
     ring: Vec<(u32, u8)>,
     hand: usize,
     used: u64,
+    /// Bytes of it for filters.
+    filters: u64,
     budget: u64,
     dirty_pages: u64,
     /// Frames with something to publish, each once, in no order; some may be gone.
@@ -103,6 +105,7 @@ impl Cache {
             ring: Vec::new(),
             hand: 0,
             used: 0,
+            filters: 0,
             budget,
             dirty_pages: 0,
             dirty_frames: Vec::new(),

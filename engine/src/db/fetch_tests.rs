@@ -244,7 +244,7 @@ fn a_key_that_is_not_there_reads_no_leaf_twice() {
     let mut devices = devices();
     // Large frames: what leads to their pages stays in memory.
     devices.blobs = Faulty::new(MAX_FRAME_BYTES);
-    devices.options.cache_bytes = 1 << 20;
+    devices.options.cache_bytes = 2 << 20;
     let tree = devices.tree();
     for at in 0..60_000u32 {
         tree.put(format!("dir/{at:06}").as_bytes(), &[7; 64]).unwrap();
