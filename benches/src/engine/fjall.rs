@@ -1,4 +1,4 @@
-//! fjall.
+//! The peer fjall, a log-structured merge tree.
 //!
 //! Set-up, close to its defaults as its author recommends: one keyspace, LZ4 below the first
 //! levels, writes into the journal through the system's buffers (its default: survives the death

@@ -1,4 +1,4 @@
-//! redb.
+//! The peer redb, a copy-on-write B-tree.
 //!
 //! Set-up, as its author benches it: one table of byte keys and values, a cache of four times the
 //! payload unless one is asked for, one read transaction and its table kept over all reads, loads

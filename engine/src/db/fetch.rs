@@ -10,7 +10,6 @@ use crate::cache::{Fetch, hopeless};
 use crate::error::Result;
 use crate::limits::READ_GROWTH_BYTES;
 use crate::node::Miss;
-use crate::sync::THREADS;
 
 /// Times that one lookup has pages brought in without the store before it takes the store for
 /// good: more than it takes to get to any record, so others are in the way.
@@ -30,7 +29,9 @@ impl Store {
         mut look: impl FnMut(&Core, bool) -> Result<Result<T, Miss>>,
     ) -> Result<T> {
         let mut ahead = Ahead::default();
-        for _ in 0..=if THREADS { MAX_FETCHES } else { 0 } {
+        // Where there are no threads nobody is kept out either way. It is done all the same: what is
+        // evicted when, and so every byte of the store, does not depend on the home.
+        for _ in 0..=MAX_FETCHES {
             let miss = match look(&self.core.read(), true)? {
                 Ok(found) => return Ok(found),
                 Err(miss) => miss,
@@ -39,7 +40,7 @@ impl Store {
             if let Some(error) = hopeless(miss) {
                 return Err(error);
             }
-            if !THREADS || !self.fetch(miss, &mut ahead) {
+            if !self.fetch(miss, &mut ahead) {
                 break;
             }
         }
