@@ -193,6 +193,7 @@ fn run(seed: u64, rounds: usize) -> usize {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn what_changes_while_a_page_is_read_is_seen_or_not_but_never_undone() {
     let meanwhile: usize = (0..8).map(|seed| run(seed, 1000)).sum();
     assert!(meanwhile > 3000, "only {meanwhile} changes came between");
@@ -207,6 +208,7 @@ fn many(tree: &Tree) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn nobody_waits_while_a_page_is_read() {
     let devices = devices();
     let tree = devices.tree();
@@ -240,6 +242,7 @@ fn nobody_waits_while_a_page_is_read() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn a_key_that_is_not_there_reads_no_leaf_twice() {
     let mut devices = devices();
     // Large frames: what leads to their pages stays in memory.
@@ -271,6 +274,7 @@ fn a_key_that_is_not_there_reads_no_leaf_twice() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn a_scan_reads_many_pages_by_a_call_and_a_lookup_one() {
     let mut devices = devices();
     devices.blobs = Faulty::new(MAX_FRAME_BYTES);

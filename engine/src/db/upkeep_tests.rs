@@ -127,6 +127,7 @@ fn a_checkpoint_asked_for_has_the_store_give_free_space_back_until_little_is_lef
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn frames_that_removals_left_thin_are_repacked_beside_others() {
     let mut devices = Devices::new();
     devices.options.kept_up = true;
