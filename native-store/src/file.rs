@@ -399,10 +399,10 @@ impl PositionedIo for FileIo {
         if len == 0 || self.no_punch.load(Ordering::Relaxed) {
             return Ok(());
         }
-        let mut starts = (offset..offset.saturating_add(len)).step_by(PUNCH_BYTES as usize);
-        let punched = starts.try_for_each(|start| {
-            sys::punch(&self.file, start, PUNCH_BYTES.min(offset + len - start))
-        });
+        let end = offset.saturating_add(len);
+        let punched = (offset..end)
+            .step_by(PUNCH_BYTES as usize)
+            .try_for_each(|start| sys::punch(&self.file, start, PUNCH_BYTES.min(end - start)));
         match punched {
             Ok(()) => Ok(()),
             Err(error) if is_unsupported(&error) => {

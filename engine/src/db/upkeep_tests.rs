@@ -159,3 +159,29 @@ fn frames_that_removals_left_thin_are_repacked_beside_others() {
     drop(tree);
     assert!(dump(&devices.tree()).iter().map(same).eq(held.iter().map(same)), "and reopened");
 }
+
+#[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
+fn a_thin_frame_that_cannot_be_read_keeps_nobody_from_writing() {
+    let mut devices = Devices::new();
+    devices.options.kept_up = true;
+    devices.options.log_budget = 64 << 20;
+    let tree = devices.tree();
+    for at in 0..6000u32 {
+        tree.put(&at.to_be_bytes(), &[7; 100]).unwrap();
+    }
+    for at in (0..6000u32).filter(|at| at % 3 > 0) {
+        tree.delete(&at.to_be_bytes()).unwrap();
+    }
+    let (held, reads) = (dump(&tree), devices.blobs.reads());
+    devices.blobs.fail_after(0);
+    let upkeep = Upkeep::new(Arc::clone(&tree.shared.store));
+    let mut turns = (0..10_000).map(|_| upkeep.checkpoint(64));
+    assert!(turns.any(|turn| turn.unwrap() == Progress::Nothing));
+    devices.blobs.heal();
+    assert_eq!(dump(&tree), held);
+    assert!(devices.blobs.reads() > reads, "some of it was not in memory");
+    tree.put(b"key", b"value").unwrap();
+    tree.checkpoint().unwrap();
+    assert!(tree.verify().unwrap().is_clean());
+}
