@@ -75,6 +75,8 @@ mod imp {
     pub struct Mapping {
         start: std::ptr::NonNull<u8>,
         len: usize,
+        /// Up to here its pages were asked for.
+        ready: usize,
     }
 
     // SAFETY: the mapping belongs to this value alone and is not bound to a thread.
@@ -93,12 +95,15 @@ mod imp {
                 return Err(io::Error::last_os_error());
             }
             let start = std::ptr::NonNull::new(start.cast()).ok_or(io::ErrorKind::Other)?;
-            Ok(Self { start, len })
+            Ok(Self { start, len, ready: 0 })
         }
 
         pub fn write(&mut self, at: usize, bytes: &[u8]) -> bool {
             if at.checked_add(bytes.len()).is_none_or(|end| end > self.len) {
                 return false;
+            }
+            if at + bytes.len() > self.ready {
+                self.get_ready(at, at + bytes.len());
             }
             // SAFETY: the range lies in the mapping, which is writable, ours alone (`&mut`) and
             // overlaps no Rust object; its pages are reserved blocks of a file that only the
@@ -108,6 +113,21 @@ mod imp {
                 std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
             }
             true
+        }
+
+        /// Asks for the pages of a range, and for some after it, by one call: at the first write
+        /// to each the kernel would be called as well.
+        fn get_ready(&mut self, at: usize, end: usize) {
+            const TOGETHER: usize = 128 << 10;
+            const PAGE: usize = 4096;
+            let from = at.max(self.ready) / PAGE * PAGE;
+            self.ready = end.next_multiple_of(TOGETHER).min(self.len);
+            // SAFETY: the range lies in the mapping; the call writes nothing to it. Where it
+            // fails, the writes themselves bring the pages in.
+            unsafe {
+                let start = self.start.as_ptr().add(from).cast();
+                libc::madvise(start, self.ready - from, libc::MADV_POPULATE_WRITE);
+            }
         }
     }
 

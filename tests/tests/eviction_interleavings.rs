@@ -13,7 +13,7 @@ extern crate alloc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use holt_engine::{error, frame, ids, log, txn};
+use holt_engine::{codec, error, frame, ids, log, txn};
 use loom::model::Builder;
 use loom::sync::Arc;
 use loom::thread;

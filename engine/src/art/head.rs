@@ -309,6 +309,15 @@ impl<'a> HeadView<'a> {
         Ok(Some(self.part(at, self.len_at(AT_HIGH_LEN))))
     }
 
+    /// Whether `key` belongs to the frame, as far as that can be told without an extent.
+    pub fn surely_covers(self, key: &[u8]) -> bool {
+        let long = self.flag(LOW_LONG) || self.flag(HIGH_LONG);
+        let at = self.strings_at() + self.prefix_len() + self.len_at(AT_LOW_LEN);
+        let Some(rest) = key.strip_prefix(self.prefix()).filter(|_| !long) else { return false };
+        let below = !self.flag(HAS_HIGH) || key < self.part(at, self.len_at(AT_HIGH_LEN));
+        below && rest >= self.low_suffix()
+    }
+
     /// The routing index.
     #[inline]
     pub fn routing(self) -> &'a [u8] {

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::Cache;
+use super::frames::PAGE_COST;
 use crate::error::Result;
 use crate::limits::{MAX_TRANSFER_BYTES, PAGE_BYTES};
 use crate::seeded::{self, Bug};
@@ -58,8 +59,11 @@ impl Cache {
 
     fn trim_pages(&mut self) -> Result<()> {
         let mut batch: Vec<(u32, u8)> = Vec::new();
-        let mut left = 2 * self.ring.len() + 1;
-        while self.used > self.target() + (batch.len() * PAGE_BYTES) as u64 && left > 0 {
+        // The hand comes round once to forget uses, and once to evict. Pages that lead to frames
+        // go last: lookups that found their way without them would not be seen to use them.
+        let last_round = self.ring.len();
+        let mut left = 3 * last_round + 1;
+        while self.used > self.target() + batch.len() as u64 * PAGE_COST && left > 0 {
             left -= 1;
             if self.ring.is_empty() {
                 break;
@@ -71,12 +75,13 @@ impl Cache {
                 self.ring.swap_remove(self.hand);
                 continue;
             };
+            let routes = control.meta.level > 0 && left > last_round;
             let unwritten = control.dirty.has(page)
                 && !control.staged.contains_key(&page)
                 && !seeded::is(Bug::EvictDirty);
             if !control.resident.has(page) {
                 self.ring.swap_remove(self.hand);
-            } else if control.take_use(page) || (read_only && unwritten) {
+            } else if control.take_use(page) || routes || (read_only && unwritten) {
                 self.hand += 1;
             } else if unwritten {
                 batch.push((frame, page));

@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 
 use super::Cache;
+use super::accelerator::GUESSES_COST;
 use super::filter::Filters;
 use super::slab::Handle;
 use crate::art::head::HeadView;
@@ -55,6 +56,9 @@ impl Uses {
         used
     }
 }
+
+/// Memory that a page counts for.
+pub(super) const PAGE_COST: u64 = PAGE_BYTES as u64 + GUESSES_COST;
 
 /// The control block of a frame.
 pub struct Frame {
@@ -137,6 +141,12 @@ pub struct FrameView<'a> {
 }
 
 impl<'a> FrameView<'a> {
+    /// Whether it holds records of this tree.
+    #[inline]
+    pub fn is_leaf_of(self, tree: TreeId) -> bool {
+        self.frame.meta.level == 0 && self.frame.meta.tree == tree
+    }
+
     /// A page for reading.
     #[inline]
     pub fn page(self, page: u8) -> Result<&'a Page, Miss> {
@@ -242,7 +252,8 @@ impl Cache {
         control.resident.add(number);
         control.uses.touch(number);
         self.fetching.forget(frame, number);
-        self.used += PAGE_BYTES as u64;
+        self.accelerator.came(handle, frame, number);
+        self.used += PAGE_COST;
         self.ring.push((frame, number));
         Ok(())
     }
@@ -255,7 +266,8 @@ impl Cache {
             control.handles[usize::from(page)] = Handle::NONE;
             control.resident.take(page);
             self.slab.give(handle);
-            self.used -= PAGE_BYTES as u64;
+            self.accelerator.left(handle);
+            self.used -= PAGE_COST;
         }
     }
 

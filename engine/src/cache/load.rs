@@ -208,7 +208,7 @@ pub fn check_page(page: &Page, frame: u32, number: u8, frame_pages: usize) -> Re
     }
     let checked = match expected {
         PageKind::Head => head::layout(page, frame_pages),
-        _ => verify::layout(page),
+        _ => verify::layout(page).and_then(|()| verify::order(page)),
     };
     match checked {
         Err((class, why)) => damage(class, why),

@@ -6,6 +6,7 @@
 //! A page that is `pending` is unchanged since the running cut. Nothing is evicted inside an
 //! operation, only by [`Cache::trim`] between operations.
 
+mod accelerator;
 mod beside;
 mod cut;
 mod directory;
@@ -29,11 +30,13 @@ use crate::error::Result;
 use crate::geometry::Geometry;
 use crate::ids::{BlobId, Lsn, Ticket};
 use crate::node::{Miss, Page};
+use accelerator::Accelerator;
 use directory::Directory;
 use fetch::Fetching;
 use history::History;
 use slab::Slab;
 
+pub use accelerator::{Guesses, Print};
 pub use beside::Noted;
 pub use cut::{PreImage, PreImages};
 pub use evict::padded;
@@ -63,6 +66,7 @@ pub struct Cache {
     geometry: Geometry,
     frames: Directory,
     slab: Slab,
+    accelerator: Accelerator,
     extents: BTreeMap<u64, ExtentSlot>,
     extent_hand: u64,
     ring: Vec<(u32, u8)>,
@@ -100,6 +104,7 @@ impl Cache {
             blobs,
             frames: Directory::default(),
             slab: Slab::default(),
+            accelerator: Accelerator::default(),
             extents: BTreeMap::new(),
             extent_hand: 0,
             ring: Vec::new(),

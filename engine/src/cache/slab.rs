@@ -26,6 +26,12 @@ impl Handle {
     pub fn is_some(self) -> bool {
         self != Self::NONE
     }
+
+    /// Its number; those of pages given back are used again.
+    #[inline]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
 }
 
 /// A page that [`Slab::change`] can change behind a shared reference.

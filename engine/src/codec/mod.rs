@@ -2,4 +2,5 @@
 
 pub mod bytes;
 pub mod checksum;
+pub mod hash;
 pub mod order;

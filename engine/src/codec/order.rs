@@ -28,6 +28,28 @@ fn word(bytes: &[u8]) -> u64 {
     bytes.first_chunk().map_or(0, |word| u64::from_le_bytes(*word))
 }
 
+/// Whether the first string starts with the second: most are of a few words, which a call would
+/// cost more than.
+#[inline]
+pub fn starts_with(whole: &[u8], start: &[u8]) -> bool {
+    whole.get(..start.len()).is_some_and(|front| equal(front, start))
+}
+
+/// Whether two strings are the same.
+#[inline]
+pub fn equal(left: &[u8], right: &[u8]) -> bool {
+    if left.len() != right.len() {
+        return false;
+    }
+    let (lefts, rights) = (left.as_chunks::<WORD>().0, right.as_chunks::<WORD>().0);
+    if let (Some(left), Some(right)) = (left.last_chunk::<WORD>(), right.last_chunk::<WORD>()) {
+        // The last word may overlap the one before.
+        let differ = |(left, right): (&[u8; WORD], &[u8; WORD])| left != right;
+        return left == right && !lefts.iter().zip(rights).any(differ);
+    }
+    left.iter().zip(right).all(|(left, right)| left == right)
+}
+
 /// Which comes first.
 #[inline]
 pub fn compare(left: &[u8], right: &[u8]) -> Ordering {

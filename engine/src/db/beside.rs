@@ -12,9 +12,9 @@ use super::core::Core;
 use super::fetch::MAX_FETCHES;
 use super::hold::Pad;
 use super::shared::Store;
-use crate::cache::Cache;
+use crate::cache::{Cache, Print};
 use crate::error::{Error, Result};
-use crate::forest::{Change, Forest, Reader};
+use crate::forest::{Change, Forest, Place, Reader};
 use crate::ids::{Lsn, TreeId};
 use crate::log::{Durable, OpRef};
 use crate::node::{Miss, Page};
@@ -72,6 +72,36 @@ fn missed(forest: &Forest, miss: Miss, single: &Single<'_>) -> Outcome {
     }
 }
 
+/// Latches the page where the record of a change is or belongs: its place and its version.
+fn latched(
+    point: &Point<'_, Core, Pad>,
+    core: &Core,
+    single: &Single<'_>,
+) -> core::result::Result<Latched, Outcome> {
+    let Single { tree, key, .. } = *single;
+    let reader = core.forest.reader();
+    let print = Print::of(tree, key);
+    for spot in reader.seen(tree, key, print) {
+        if point.latches(spot.id()) {
+            if let Some((place, version)) = core.forest.place_guessed(&spot) {
+                return Ok(Latched { place, found: Some(version), is_small: false });
+            }
+            point.unlatch();
+        }
+    }
+    let spot = reader.spot(tree, key).map_err(Outcome::Missed)?;
+    if !point.latches(spot.id()) {
+        return Err(Outcome::Left);
+    }
+    let (place, found) =
+        core.forest.place_at(&spot).map_err(|miss| missed(&core.forest, miss, single))?;
+    if let Some(print) = print.filter(|_| place.exact) {
+        let is_small = reader.pages.remember(print, spot.frame, spot.page);
+        return Ok(Latched { place, found, is_small });
+    }
+    Ok(Latched { place, found, is_small: false })
+}
+
 /// What became of an attempt, for who may try again.
 enum Beside {
     /// It is made, or was refused: whether its condition held.
@@ -87,6 +117,18 @@ struct After {
     awaited: Option<(Arc<Durable>, Lsn)>,
     /// The log is over its budget.
     over: bool,
+    /// The accelerator's table is too small.
+    is_small: bool,
+}
+
+/// A page that is latched for a change of a record.
+struct Latched {
+    /// Where the record is or belongs.
+    place: Place,
+    /// The version that is there.
+    found: Option<u64>,
+    /// The accelerator's table is too small.
+    is_small: bool,
 }
 
 impl Store {
@@ -110,7 +152,6 @@ impl Store {
         })
     }
 
-    #[inline]
     fn find_beside<T>(
         &self,
         tree: TreeId,
@@ -121,11 +162,29 @@ impl Store {
         let core = point.state();
         core.check_whole()?;
         let reader = core.forest.reader();
+        let print = Print::of(tree, key);
+        for spot in reader.seen(tree, key, print) {
+            if point.reads(spot.id())
+                && let Some(found) = reader.find_guessed(&spot)
+            {
+                return Ok(read(reader, Some(found)).ok());
+            }
+        }
         let Ok(spot) = reader.spot(tree, key) else { return Ok(None) };
         if !point.reads(spot.id()) {
             return Ok(None);
         }
-        Ok(reader.find_at(&spot).and_then(|found| read(reader, found)).ok())
+        let Ok(found) = reader.find_at(&spot) else { return Ok(None) };
+        let is_small = match (print, found) {
+            (Some(print), Some(_)) => reader.pages.remember(print, spot.frame, spot.page),
+            _ => false,
+        };
+        let read = read(reader, found).ok();
+        if is_small {
+            drop(point);
+            self.core.write().forest.cache.widen();
+        }
+        Ok(read)
     }
 
     /// Makes a change: beside others if it can be, else alone; whether its condition held.
@@ -166,6 +225,9 @@ impl Store {
             Ok(Outcome::Missed(miss)) => Ok(Beside::Missed(miss)),
             Ok(Outcome::Refused) => Ok(Beside::Done(false)),
             Ok(Outcome::Made(after)) => {
+                if after.is_small {
+                    self.core.write().forest.cache.widen();
+                }
                 if after.over {
                     self.help();
                 }
@@ -188,16 +250,9 @@ impl Store {
         if core.check_writable().is_err() || core.check_journal().is_err() {
             return Ok(Outcome::Left);
         }
-        let spot = match core.forest.reader().spot(tree, key) {
-            Ok(spot) => spot,
-            Err(miss) => return Ok(Outcome::Missed(miss)),
-        };
-        if !point.latches(spot.id()) {
-            return Ok(Outcome::Left);
-        }
-        let (place, found) = match core.forest.place_at(&spot) {
+        let Latched { place, found, is_small } = match latched(point, core, single) {
             Ok(found) => found,
-            Err(miss) => return Ok(missed(&core.forest, miss, single)),
+            Err(outcome) => return Ok(outcome),
         };
         let nothing = matches!(change, Change::Delete) && found.is_none();
         if nothing || !when.holds(found) {
@@ -217,13 +272,13 @@ impl Store {
         let noted =
             noted.map_err(|_| Error::Poisoned { cause: "a latched page is gone".into() })?;
         point.pad().note(tree, noted, single.op().payload() as usize);
-        Ok(Outcome::Made(after))
+        Ok(Outcome::Made(After { is_small, ..after }))
     }
 
     /// Logs the change; `None` if the log waits for its first write since the opening.
     fn append_beside(&self, core: &Core, single: &Single<'_>) -> Result<Option<(Lsn, After)>> {
         let Some(mut log) = core.log() else {
-            let after = After { awaited: None, over: false };
+            let after = After { awaited: None, over: false, is_small: false };
             return core.tick(1).map(|lsn| Some((lsn, after)));
         };
         if log.is_sealed() {
@@ -233,6 +288,6 @@ impl Store {
         let over = self.options.auto_checkpoint
             && log.bytes_since(core.published()) >= self.options.log_budget();
         let awaited = self.options.sync.then(|| (Arc::clone(log.durable()), log.end()));
-        Ok(Some((lsn, After { awaited, over })))
+        Ok(Some((lsn, After { awaited, over, is_small: false })))
     }
 }

@@ -71,6 +71,8 @@ mod relocate_tests;
 #[cfg(test)]
 mod scan_tests;
 #[cfg(test)]
+mod seen_tests;
+#[cfg(test)]
 mod snapshot_tests;
 #[cfg(test)]
 mod tests;

@@ -81,14 +81,24 @@ impl<S: Source> Scan<S> {
         limit: usize,
         mut visit: impl FnMut(Lent<'_>) -> Result<bool>,
     ) -> Result<ScanOutcome> {
-        let mut left = limit;
-        while left > 0 {
-            let Some(entry) = self.next(left)? else { break };
-            left -= 1;
-            if !visit(entry)? {
+        let (mut left, mut goes_on) = (limit, true);
+        while left > 0 && goes_on {
+            self.fetch(left)?;
+            if self.taken == self.run.part.len() {
                 break;
             }
+            for entry in self.run.part.iter() {
+                self.taken += 1;
+                self.rollup += u64::from(entry.version.is_none());
+                goes_on = visit(entry)?;
+                if !goes_on {
+                    break;
+                }
+            }
+            left -= self.taken;
+            self.returned += self.taken as u64;
         }
+        self.returned -= self.rollup;
         let more = self.run.more || self.taken < self.run.part.len() || self.failed.is_some();
         Ok(ScanOutcome { stats: self.stats(), more })
     }

@@ -4,6 +4,8 @@
 
 use alloc::vec::Vec;
 
+use crate::node::record::Plain;
+
 /// Where an entry lies in the buffer.
 #[derive(Clone, Copy)]
 struct Found {
@@ -70,6 +72,18 @@ impl Part {
         self.bytes.extend_from_slice(value);
         let (key_len, value_len) = (key_len as u32, value.len() as u32);
         self.found.push(Found { at, key_len, value_len, version: Some(version) });
+    }
+
+    /// Adds a record behind its stem.
+    #[inline]
+    pub fn push_plain(&mut self, stem: &[u8], plain: Plain<'_>, values: bool) {
+        let at = self.bytes.len();
+        let taken = if values { plain.body.len() } else { plain.suffix_len };
+        self.bytes.extend_from_slice(stem);
+        self.bytes.extend_from_slice(&plain.body[..taken]);
+        let key_len = (stem.len() + plain.suffix_len) as u32;
+        let value_len = (taken - plain.suffix_len) as u32;
+        self.found.push(Found { at, key_len, value_len, version: Some(plain.version) });
     }
 
     /// Adds a roll-up: the first `len` bytes of a key in two pieces.

@@ -88,8 +88,9 @@ impl ScanRun {
         self.resumed = true;
         self.settle();
         self.more = true;
+        let mut last = None;
         while !self.span.is_empty() {
-            let mut cursor = self.seek(reader)?;
+            let mut cursor = self.seek(reader, last)?;
             loop {
                 let leaf = match self.reverse {
                     false => reader.next_page(&mut cursor)?,
@@ -106,6 +107,7 @@ impl ScanRun {
                     Walked::Beyond => break,
                 }
             }
+            last = Some(cursor);
         }
         self.end()
     }
@@ -115,12 +117,14 @@ impl ScanRun {
         Ok(())
     }
 
-    /// The place where what is left starts, in the scan's direction.
-    fn seek<P: Pages>(&self, reader: Reader<'_, P>) -> Result<Cursor, Miss> {
-        match self.near() {
-            Some(gap) => reader.seek(self.tree, &gap.key, gap.after),
-            None if self.reverse => reader.seek_end(self.tree),
-            None => reader.seek(self.tree, &[], false),
+    /// The place where what is left starts, in the scan's direction; `last` is where the walk was
+    /// before a part that is left out.
+    fn seek<P: Pages>(&self, reader: Reader<'_, P>, last: Option<Cursor>) -> Result<Cursor, Miss> {
+        match (self.near(), last) {
+            (Some(gap), Some(last)) => reader.seek_from(&last, &gap.key, gap.after),
+            (Some(gap), None) => reader.seek(self.tree, &gap.key, gap.after),
+            (None, _) if self.reverse => reader.seek_end(self.tree),
+            (None, _) => reader.seek(self.tree, &[], false),
         }
     }
 
@@ -186,22 +190,19 @@ impl ScanRun {
     ) -> Result<Walked, Miss> {
         leaf.stem(&mut self.stem);
         let mut at = cursor.slot();
-        // The suffix of the record before, if it can be compared with.
-        let mut before: Option<&[u8]> = None;
+        // The records of a page in memory are in order, as far as their suffixes tell.
+        let mut is_sure = false;
         while self.comes_before(at, far) {
+            if is_sure {
+                at = self.take_plain(leaf, at, far);
+                if !self.comes_before(at, far) {
+                    break;
+                }
+            }
             let slot = if self.reverse { at - 1 } else { at };
             let record = leaf.record(slot);
-            match before {
-                Some(before) if record.long.is_none() => {
-                    let beyond = match self.reverse {
-                        false => record.suffix > before,
-                        true => record.suffix < before,
-                    };
-                    if !beyond {
-                        return Err(out_of_order(leaf));
-                    }
-                }
-                _ => self.check_near(reader, leaf, &record)?,
+            if !is_sure || record.long.is_some() {
+                self.check_near(reader, leaf, &record)?;
             }
             let long = record.long.map(|long| reader.long_key(long)).transpose()?;
             if let Some(len) = self.rollup(long, &record) {
@@ -214,7 +215,7 @@ impl ScanRun {
                 if !self.comes_before(at, next) {
                     return Err(out_of_order(leaf));
                 }
-                (at, before) = (next, None);
+                (at, is_sure) = (next, false);
                 continue;
             }
             if self.is_full() {
@@ -227,11 +228,32 @@ impl ScanRun {
             };
             self.part.push(key, value, record.version);
             self.visited += 1;
-            before = record.long.is_none().then_some(record.suffix);
+            is_sure = record.long.is_none();
             at = if self.reverse { slot } else { slot + 1 };
         }
         cursor.move_to(at);
         Ok(Walked::Page)
+    }
+
+    /// Takes records from `at` on as long as nothing but their bytes is needed of them; returns
+    /// the slot behind them.
+    fn take_plain(&mut self, leaf: Leaf<'_>, at: usize, far: usize) -> usize {
+        let wanted = self.max_entries.saturating_sub(self.part.len());
+        if self.delimiter.is_some() || wanted == 0 {
+            return at;
+        }
+        let (mut at, part) = (at, &mut self.part);
+        for _ in 0..at.abs_diff(far).min(wanted) {
+            let slot = if self.reverse { at - 1 } else { at };
+            let Some(plain) = Record::plain(leaf.page, slot) else { break };
+            if part.bytes() >= self.max_bytes && part.len() > 0 {
+                break;
+            }
+            part.push_plain(&self.stem, plain, self.values);
+            self.visited += 1;
+            at = if self.reverse { slot } else { slot + 1 };
+        }
+        at
     }
 
     /// Whether the scan is at slot `left` before it is at slot `right`.

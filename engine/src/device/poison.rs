@@ -6,6 +6,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::io::PositionedIo;
 use crate::error::{Error, IoError, IoErrorKind};
@@ -16,13 +17,15 @@ use crate::sync::Mutex;
 #[derive(Debug)]
 pub struct Poison<Io> {
     io: Io,
+    /// Whether there is a cause.
+    failed: AtomicBool,
     cause: Mutex<Option<String>>,
 }
 
 impl<Io: PositionedIo> Poison<Io> {
     /// Watches over `io`.
     pub const fn new(io: Io) -> Self {
-        Self { io, cause: Mutex::new(None) }
+        Self { io, failed: AtomicBool::new(false), cause: Mutex::new(None) }
     }
 
     /// The object below.
@@ -45,15 +48,22 @@ impl<Io: PositionedIo> Poison<Io> {
     /// # Errors
     /// [`IoErrorKind::Poisoned`] with the first failure as its detail.
     pub fn check(&self, call: &str) -> Result<(), IoError> {
-        match &*self.cause.lock() {
-            None => Ok(()),
-            Some(cause) => Err(IoError::new(IoErrorKind::Poisoned, call, cause.clone())),
+        match self.failed.load(Ordering::Acquire) {
+            false => Ok(()),
+            true => self.refuse(call),
         }
+    }
+
+    #[cold]
+    fn refuse(&self, call: &str) -> Result<(), IoError> {
+        let cause = self.cause().unwrap_or_default();
+        Err(IoError::new(IoErrorKind::Poisoned, call, cause))
     }
 
     /// Refuses all further changes, because of something the caller saw.
     pub fn poison(&self, cause: impl Into<String>) {
         self.cause.lock().get_or_insert(cause.into());
+        self.failed.store(true, Ordering::Release);
     }
 
     fn guard(

@@ -124,6 +124,7 @@ pub struct PositionedLog<Io> {
     access: Access,
     /// Held while the file is changed; the state changes when the change is done.
     writer: Mutex<Writer>,
+    /// A copy of the writer's, for those who only look.
     state: Mutex<State>,
 }
 
@@ -138,6 +139,7 @@ struct Writer {
     mirror: bool,
     /// Position before which space was given back.
     punched: Lsn,
+    state: State,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -210,13 +212,15 @@ impl<Io: PositionedIo> PositionedLog<Io> {
     ) -> Self {
         let bounds = LogBounds { start: header.start, end };
         let punched = header.start;
-        let writer = Writer { header, created, unsynced: mirror, mirror, punched };
-        Self {
-            io: Poison::new(io),
-            access,
-            writer: Mutex::new(writer),
-            state: Mutex::new(State { base: header.base, bounds }),
-        }
+        let state = State { base: header.base, bounds };
+        let writer = Writer { header, created, unsynced: mirror, mirror, punched, state };
+        Self { io: Poison::new(io), access, writer: Mutex::new(writer), state: Mutex::new(state) }
+    }
+
+    /// Shows what a change has come to.
+    fn show(&self, writer: &mut Writer, state: State) {
+        writer.state = state;
+        *self.state.lock() = state;
     }
 
     /// The medium below.
@@ -311,7 +315,7 @@ impl<Io: PositionedIo> LogDevice for PositionedLog<Io> {
     fn append(&self, at: Lsn, bytes: &[u8]) -> Result<()> {
         self.writable()?;
         let mut writer = self.writer.lock();
-        let state = *self.state.lock();
+        let mut state = writer.state;
         rules::check_append(at, state.bounds.end, bytes.len())?;
         if bytes.is_empty() {
             return Ok(());
@@ -322,7 +326,8 @@ impl<Io: PositionedIo> LogDevice for PositionedLog<Io> {
             self.put_header(&mut writer, next)?;
         }
         self.io.write_at(offset, bytes).map_err(lift)?;
-        self.state.lock().bounds.end = at + bytes.len() as u64;
+        state.bounds.end = at + bytes.len() as u64;
+        self.show(&mut writer, state);
         Ok(())
     }
 
@@ -352,10 +357,10 @@ impl<Io: PositionedIo> LogDevice for PositionedLog<Io> {
     fn truncate(&self, before: Lsn) -> Result<()> {
         self.writable()?;
         let mut writer = self.writer.lock();
-        let mut state = *self.state.lock();
+        let mut state = writer.state;
         let start = before.clamp(state.bounds.start, state.bounds.end);
         state.bounds.start = start;
-        self.state.lock().bounds.start = start;
+        self.show(&mut writer, state);
         if start - writer.punched < LOG_PUNCH_BYTES {
             return Ok(());
         }
@@ -376,8 +381,7 @@ impl<Io: PositionedIo> LogDevice for PositionedLog<Io> {
     fn reset(&self, at: Lsn) -> Result<()> {
         self.writable()?;
         let mut writer = self.writer.lock();
-        let bounds = self.state.lock().bounds;
-        rules::check_reset(at, bounds.end)?;
+        rules::check_reset(at, writer.state.bounds.end)?;
         let held = !writer.header.empty;
         let next = Header { base: at, start: at, empty: true, ..writer.header };
         self.put_header(&mut writer, next)?;
@@ -388,7 +392,7 @@ impl<Io: PositionedIo> LogDevice for PositionedLog<Io> {
             self.io.sync().map_err(lift)?;
         }
         writer.punched = at;
-        *self.state.lock() = State { base: at, bounds: LogBounds { start: at, end: at } };
+        self.show(&mut writer, State { base: at, bounds: LogBounds { start: at, end: at } });
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use super::change::{Place, stored_size, suffix};
 use super::merge::THIN_PAGE;
 use super::{Forest, Pages, Reader};
 use crate::cache::Noted;
+use crate::codec::order;
 use crate::frame::Forms;
 use crate::ids::{Lsn, TreeId};
 use crate::node::record::{is_long, value_moves};
@@ -20,7 +21,7 @@ pub struct Spot<'k> {
     pub frame: u32,
     /// The page.
     pub page: u8,
-    query: Query<'k>,
+    pub(super) query: Query<'k>,
 }
 
 impl Spot<'_> {
@@ -71,6 +72,18 @@ impl<'a, P: Pages> Reader<'a, P> {
         let slot = search::find(page, &spot.query, self.pages)?;
         Ok(slot.map(|slot| (page, slot)))
     }
+
+    /// The page and the slot of the key, if it is on a page where it may not even belong.
+    #[inline]
+    pub fn find_guessed(self, spot: &Spot<'_>) -> Option<(&'a Page, usize)> {
+        let page = self.pages.page(spot.frame, spot.page).ok()?;
+        let behind = spot.query.key.get(spot.query.stripped..)?;
+        if !order::starts_with(behind, page.prefix()) {
+            return None;
+        }
+        let slot = search::find(page, &spot.query, self.pages).ok()??;
+        Some((page, slot))
+    }
 }
 
 impl Forest {
@@ -90,6 +103,14 @@ impl Forest {
         let stripped = spot.query.stripped + page.prefix_len();
         let version = exact.then(|| Record::read(page, slot).version);
         Ok((Place { frame: spot.frame, page: spot.page, slot, exact, stripped }, version))
+    }
+
+    /// The same on a page where the key may not even belong; nothing if it is not there.
+    pub fn place_guessed(&self, spot: &Spot<'_>) -> Option<(Place, u64)> {
+        let (page, slot) = self.reader().find_guessed(spot)?;
+        let stripped = spot.query.stripped + page.prefix_len();
+        let place = Place { frame: spot.frame, page: spot.page, slot, exact: true, stripped };
+        Some((place, Record::read(page, slot).version))
     }
 
     /// Whether the bytes of the page are all that a change at `place` changes: it has room and

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::leaf::Leaf;
-use super::route::crossing;
+use super::route::{Reached, crossing};
 use super::{Pages, Reader};
 use crate::art::head::HeadView;
 use crate::ids::TreeId;
@@ -65,9 +65,21 @@ impl<'a, P: Pages> Reader<'a, P> {
     /// not.
     pub fn seek(self, tree: TreeId, key: &[u8], after: bool) -> Result<Cursor, Miss> {
         let leaf = self.leaf(tree, key)?;
+        self.place_on(tree, &leaf, after)
+    }
+
+    /// [`Reader::seek`] from a place that is probably in the same frame.
+    pub fn seek_from(self, from: &Cursor, key: &[u8], after: bool) -> Result<Cursor, Miss> {
+        if !self.head(from.frame, 0)?.surely_covers(key) {
+            return self.seek(from.tree, key, after);
+        }
+        let leaf = self.enter(from.frame, 0, key)?;
+        self.place_on(from.tree, &leaf, after)
+    }
+
+    fn place_on(self, tree: TreeId, leaf: &Reached<'_, '_>, after: bool) -> Result<Cursor, Miss> {
         let (slot, exact) = search::lower_bound(leaf.page, &leaf.query, self.pages)?;
-        let step = leaf.step;
-        let slot = slot + usize::from(exact && after);
+        let (step, slot) = (leaf.step, slot + usize::from(exact && after));
         Ok(Cursor { tree, frame: step.frame, ordinal: step.ordinal, page: step.page, slot })
     }
 

@@ -26,6 +26,7 @@ mod relocate_tests;
 mod remove;
 mod roots;
 mod route;
+mod seen;
 mod spill;
 mod split;
 mod thinned;

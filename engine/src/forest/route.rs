@@ -109,7 +109,12 @@ impl<'a, P: Pages> Reader<'a, P> {
 
     /// The page of a frame where `key` belongs.
     #[inline]
-    fn enter<'k>(self, frame: u32, level: u8, key: &'k [u8]) -> Result<Reached<'a, 'k>, Miss> {
+    pub(super) fn enter<'k>(
+        self,
+        frame: u32,
+        level: u8,
+        key: &'k [u8],
+    ) -> Result<Reached<'a, 'k>, Miss> {
         let head = self.head(frame, level)?;
         let query = Query { key, stripped: head.prefix_len() };
         let ordinal = head.floor(&query, self.pages)?;

@@ -9,6 +9,7 @@
 pub mod build;
 pub mod edit;
 pub mod page;
+mod prints;
 pub mod record;
 pub mod search;
 pub mod verify;

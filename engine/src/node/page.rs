@@ -248,6 +248,12 @@ impl Page {
         &self.0[HEADER_BYTES..HEADER_BYTES + self.count()]
     }
 
+    /// The same in whole lines; what is behind the last record's is of no record.
+    #[inline]
+    pub(super) fn print_lines(&self) -> &[[u8; LINE_SLOTS]] {
+        self.0[HEADER_BYTES..self.offsets_at()].as_chunks().0
+    }
+
     /// Where the offsets start.
     #[inline]
     pub(super) fn offsets_at(&self) -> usize {

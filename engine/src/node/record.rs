@@ -91,6 +91,17 @@ pub const fn value_moves(key_len: usize, value_len: usize) -> bool {
     RECORD_HEADER + key + value_len > MAX_INLINE_RECORD_BYTES && value_len > REFERENCE_BYTES
 }
 
+/// A record that refers to no extent, as it lies on its page.
+#[derive(Clone, Copy)]
+pub struct Plain<'a> {
+    /// Its version.
+    pub version: u64,
+    /// Length of its suffix, in bytes.
+    pub suffix_len: usize,
+    /// The suffix, and the value behind it.
+    pub body: &'a [u8],
+}
+
 impl Page {
     /// Reads a byte of each cache line of the records in `slots`. These reads do not wait for
     /// each other, as those of a walk over the records would behind the work on each: a page that
@@ -130,26 +141,63 @@ impl<'a> Record<'a> {
     }
 
     /// The record in `slot` of `page`.
-    #[inline]
+    // Of most records only some of this is asked for, and the rest is never read then.
+    #[inline(always)]
     pub fn read(page: &'a Page, slot: usize) -> Self {
-        let at = page.offset(slot);
-        let flags = page.bytes()[at + 12];
-        let suffix_len = usize::from(page.u16(at + 8));
-        let value_len = usize::from(page.u16(at + 10));
-        let mut next = at + RECORD_HEADER;
-        let suffix = &page.bytes()[next..next + suffix_len];
-        next += suffix_len;
+        let (header, body) = Self::cut(page, slot);
+        let [v0, v1, v2, v3, v4, v5, v6, v7, s0, s1, l0, l1, flags] = *header;
+        let version = u64::from_le_bytes([v0, v1, v2, v3, v4, v5, v6, v7]);
+        let value_len = usize::from(u16::from_le_bytes([l0, l1]));
+        let (suffix, rest) = body.split_at(usize::from(u16::from_le_bytes([s0, s1])));
+        if flags & KNOWN_FLAGS == 0 {
+            return Self { version, suffix, long: None, value: Value::Inline(&rest[..value_len]) };
+        }
+        Self::read_references(version, suffix, rest, value_len, flags)
+    }
+
+    /// The header of the record in `slot`, and what follows it.
+    #[inline(always)]
+    fn cut(page: &'a Page, slot: usize) -> (&'a [u8; RECORD_HEADER], &'a [u8]) {
+        let record = &page.bytes()[page.offset(slot)..];
+        // A page in memory was verified: its records lie within it.
+        record.split_first_chunk().unwrap_or((&[0; RECORD_HEADER], &[]))
+    }
+
+    /// The record in `slot` as it lies there, if it refers to no extent.
+    #[inline(always)]
+    pub fn plain(page: &'a Page, slot: usize) -> Option<Plain<'a>> {
+        let (header, body) = Self::cut(page, slot);
+        let [v0, v1, v2, v3, v4, v5, v6, v7, s0, s1, l0, l1, flags] = *header;
+        let suffix_len = usize::from(u16::from_le_bytes([s0, s1]));
+        let value_len = usize::from(u16::from_le_bytes([l0, l1]));
+        if flags & KNOWN_FLAGS != 0 {
+            return None;
+        }
+        let version = u64::from_le_bytes([v0, v1, v2, v3, v4, v5, v6, v7]);
+        Some(Plain { version, suffix_len, body: &body[..suffix_len + value_len] })
+    }
+
+    #[cold]
+    fn read_references(
+        version: u64,
+        suffix: &'a [u8],
+        rest: &'a [u8],
+        value_len: usize,
+        flags: u8,
+    ) -> Self {
+        let u32_at = |at| u32::from_le_bytes(*rest[at..].first_chunk().unwrap_or(&[0; 4]));
+        let u64_at = |at| u64::from_le_bytes(*rest[at..].first_chunk().unwrap_or(&[0; 8]));
+        let mut next = 0;
         let long = (flags & LONG_KEY != 0).then(|| {
-            let long = LongKey { extent: page.u64(next), len: page.u32(next + 8) };
-            next += REFERENCE_BYTES;
-            long
+            next = REFERENCE_BYTES;
+            LongKey { extent: u64_at(0), len: u32_at(8) }
         });
         let value = if flags & EXTENT_VALUE != 0 {
-            Value::Extent { extent: page.u64(next), len: page.u32(next + 8) }
+            Value::Extent { extent: u64_at(next), len: u32_at(next + 8) }
         } else {
-            Value::Inline(&page.bytes()[next..next + value_len])
+            Value::Inline(&rest[next..next + value_len])
         };
-        Self { version: page.u64(at), suffix, long, value }
+        Self { version, suffix, long, value }
     }
 
     /// Writes the record at `at`; the caller has made room for [`Record::size`] bytes.

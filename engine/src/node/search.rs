@@ -2,7 +2,8 @@
 
 use core::cmp::Ordering;
 
-use super::page::{HEADER_BYTES, Page};
+use super::page::{LINE_SLOTS, Page};
+use super::prints;
 use super::record::{LongKey, RECORD_HEADER, Record, is_long};
 use crate::codec::order::{self, Bisection};
 use crate::limits::PAGE_BYTES;
@@ -93,12 +94,23 @@ fn hash(bytes: &[u8]) -> u8 {
         state = (state ^ u64::from_le_bytes(raw)).wrapping_mul(K);
         state ^= state >> 32;
     }
-    let mut last = 0u64;
-    for &byte in chunks.remainder() {
-        last = last << 8 | u64::from(byte);
-    }
-    state = (state ^ last).wrapping_mul(K);
+    state = (state ^ tail(bytes, chunks.remainder())).wrapping_mul(K);
     (state >> 56) as u8
+}
+
+/// The last bytes as a number, the first the most significant.
+#[inline]
+fn tail(bytes: &[u8], rest: &[u8]) -> u64 {
+    if let Some(last) = bytes.last_chunk::<8>() {
+        // With those before them in one word, so that they cost no loop.
+        let bits = 8 * rest.len() as u32;
+        return u64::from_be_bytes(*last) & ((1_u64 << bits) - 1);
+    }
+    if let (Some(first), Some(last)) = (rest.first_chunk::<4>(), rest.last_chunk::<4>()) {
+        let high = u64::from(u32::from_be_bytes(*first)) << (8 * (rest.len() - 4));
+        return high | u64::from(u32::from_be_bytes(*last));
+    }
+    rest.iter().fold(0, |number, &byte| number << 8 | u64::from(byte))
 }
 
 /// Orders the query against the record: exactly, loading the rest of a long key if it must.
@@ -145,30 +157,39 @@ fn step_long(
 pub fn find(page: &Page, query: &Query<'_>, extents: &impl Extents) -> Result<Option<usize>, Miss> {
     let suffix = query.suffix(page);
     let long = is_long(query.key.len()).then_some(query.key.len() as u32);
-    let wanted = u64::from(fingerprint(suffix, long)) * 0x0101_0101_0101_0101;
+    let print = fingerprint(suffix, long);
     let count = page.count();
     let mut base = 0;
-    while base < count {
-        // Zero bytes of `differing` are matches; a borrow may add a false one above a true one,
-        // which the comparison below sorts out.
-        let differing = page.u64(HEADER_BYTES + base) ^ wanted;
-        let mut matches =
-            differing.wrapping_sub(0x0101_0101_0101_0101) & !differing & 0x8080_8080_8080_8080;
-        while matches != 0 {
-            let slot = base + (matches.trailing_zeros() / 8) as usize;
-            matches &= matches - 1;
-            if slot < count {
-                let record = Record::read(page, slot);
-                if long.is_some() == record.long.is_some()
-                    && compare(query, suffix, &record, extents)? == Ordering::Equal
-                {
-                    return Ok(Some(slot));
-                }
+    for line in page.print_lines() {
+        let mut found = prints::matches(line, print);
+        while found != 0 {
+            let slot = base + found.trailing_zeros() as usize;
+            found &= found - 1;
+            if slot < count && holds(page, slot, query, suffix, extents)? {
+                return Ok(Some(slot));
             }
         }
-        base += 8;
+        base += LINE_SLOTS;
     }
     Ok(None)
+}
+
+/// Whether the record in `slot` has the queried key.
+#[inline]
+fn holds(
+    page: &Page,
+    slot: usize,
+    query: &Query<'_>,
+    suffix: &[u8],
+    extents: &impl Extents,
+) -> Result<bool, Miss> {
+    let record = Record::read(page, slot);
+    let long = is_long(query.key.len());
+    match record.long {
+        None => Ok(!long && order::equal(suffix, record.suffix)),
+        Some(_) if long => Ok(compare(query, suffix, &record, extents)?.is_eq()),
+        Some(_) => Ok(false),
+    }
 }
 
 /// The first slot whose key is not below the query, and whether it equals it.

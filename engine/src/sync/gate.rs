@@ -149,6 +149,13 @@ impl<T, L> Point<'_, T, L> {
         self.latch.get().is_some()
     }
 
+    /// Gives the latch back, if there is one.
+    pub fn unlatch(&self) {
+        if let Some(latch) = self.latch.take() {
+            self.gate.lanes.unlatch(self.lane, latch);
+        }
+    }
+
     /// The pad of the lane.
     pub fn pad(&mut self) -> &mut L {
         // SAFETY: the lane is this guard's alone, and so is its pad; the borrow of `self` keeps
@@ -160,9 +167,7 @@ impl<T, L> Point<'_, T, L> {
 impl<T, L> Drop for Point<'_, T, L> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(latch) = self.latch.get() {
-            self.gate.lanes.unlatch(self.lane, latch);
-        }
+        self.unlatch();
         self.gate.lanes.leave(self.lane);
     }
 }

@@ -210,6 +210,9 @@ mod imp {
             false
         }
 
+        /// Nobody is kept out, so nobody is let in.
+        pub fn unlatch(&self) {}
+
         /// The pad.
         pub fn pad(&mut self) -> &mut L {
             &mut self.pad

@@ -13,11 +13,12 @@ mod merge {
 
 use std::collections::BTreeMap;
 
-use crate::cache::{Cache, PAGES};
+use crate::cache::{Cache, PAGES, Print};
 use crate::ids::TreeId;
 use crate::node::{Extents, Miss, Page, Query, search};
 
-pub use beside::Change;
+pub use beside::{Change, Spot};
+pub use change::Place;
 
 /// What the engine's searches look at.
 pub trait Pages: Extents {
@@ -51,7 +52,7 @@ impl Forest {
 
 /// For looking things up.
 pub struct Reader<'a, P> {
-    pages: &'a P,
+    pub pages: &'a P,
 }
 
 impl<P> Clone for Reader<'_, P> {
@@ -76,6 +77,26 @@ impl Head {
 
     fn floor(&self, query: &Query<'_>, _: &impl Extents) -> Result<usize, Miss> {
         Ok(query.key[0].into())
+    }
+}
+
+impl<'a> Reader<'a, Cache> {
+    /// Pages in memory where a record may be: first one where it is not, then the right one.
+    pub fn seen<'k>(
+        self,
+        _tree: TreeId,
+        key: &'k [u8],
+        _print: Option<Print>,
+    ) -> impl Iterator<Item = Spot<'k>> {
+        let right = key[0];
+        let guesses = [1 - right, right].into_iter();
+        let is_here =
+            move |page: &u8| self.pages.frame(0).is_ok_and(|frame| frame.handle(*page).is_some());
+        guesses.filter(is_here).map(|page| Spot {
+            frame: 0,
+            page,
+            query: Query { key, stripped: 0 },
+        })
     }
 }
 
