@@ -57,6 +57,14 @@ pub const DURABLE_EACH: u64 = 25;
 /// Most operations of one thread in one round: they are made before the clock starts.
 pub const THREAD_OPS: u64 = 100_000;
 
+/// Untimed reads before each round of point operations and lists: engines take turns, and what
+/// one had in the processor's caches is gone when its turn comes again. Of a store that fits
+/// there they bring most back; of a larger one nothing that would matter.
+pub const RETURN_READS: u64 = 20_000;
+
+/// Their keys are those of a round that never comes.
+pub const RETURN_ROUND: u32 = 1 << 30;
+
 /// Dependent loads in one round of the pointer chase.
 pub const CHASE_LOADS: u64 = 500_000;
 

@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 use crate::Result;
 use crate::engine::{Engine, Kind, Setup};
 use crate::limits::{
-    CHUNK_RECORDS, LARGE_DIRECTORY, LARGE_MOVES, LOAD_BATCH_RECORDS, ROUND_LISTS, SMALL_DIRECTORY,
-    SMALL_MOVES, VERIFY_RECORDS,
+    CHUNK_RECORDS, LARGE_DIRECTORY, LARGE_MOVES, LOAD_BATCH_RECORDS, RETURN_READS, RETURN_ROUND,
+    ROUND_LISTS, SMALL_DIRECTORY, SMALL_MOVES, VERIFY_RECORDS,
 };
 use crate::measure::{Usage, allocated_bytes, cpu_nanos, page_cache_bytes};
 use crate::protocol::{Outcome, Step};
@@ -92,7 +92,10 @@ impl Session {
             Step::Verify => self.verify(round)?,
             Step::Check => self.check()?,
             Step::Chase | Step::ChaseTwo => return Err("no engine follows pointers".into()),
-            rounded => self.rounded(rounded, round, cap, tell)?,
+            rounded => {
+                self.come_back(round)?;
+                self.rounded(rounded, round, cap, tell)?
+            }
         };
         outcome.usage = Usage::now().since(usage);
         if self.kind.persistent {
@@ -106,6 +109,13 @@ impl Session {
         outcome.payload = self.records.payload;
         outcome.empty_rss = self.empty_rss;
         Ok(outcome)
+    }
+
+    /// Reads, untimed, what the rounds of other engines have pushed out of the processor's caches.
+    fn come_back(&mut self, round: u32) -> Result<()> {
+        let mut reads = Gets::new(Reads::There, round + RETURN_ROUND);
+        let total = self.records.loaded.min(RETURN_READS);
+        self.chunks(&mut reads, total, None, &mut |_, _| {}).map(drop)
     }
 
     /// A step of many equal operations.
