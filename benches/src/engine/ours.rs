@@ -5,7 +5,7 @@
 //! default log budget, a cache of four times the payload unless one is asked for, loads one
 //! commit a record. Quiet means `checkpoint`.
 
-use holt::{Durability, KeyRangeEntryRef, RangeEntry, RangeEntryRef, Tree, TreeBuilder};
+use holt::{Durability, KeyRangeEntryRef, RangeEntryRef, Tree, TreeBuilder};
 use std::ops::ControlFlow;
 
 use super::{Change, Counters, DELIMITER, Engine, Kind, ListFrom, Opener, Owned, Setup};
@@ -13,9 +13,6 @@ use crate::Result;
 
 /// Bytes of a page in the store's own counters.
 const PAGE_BYTES: u64 = 4096;
-
-/// Most bytes one list may return: far more than a hundred records take.
-const LIST_BYTES: usize = 1 << 20;
 
 pub const KIND: Kind = Kind {
     name: "holt",
@@ -91,12 +88,13 @@ impl Engine for Ours {
         limit: usize,
         out: &mut Vec<Owned>,
     ) -> Result<usize> {
-        let page = self.tree.scan(from.prefix).start_after(from.after).page(limit, LIST_BYTES)?;
         let before = out.len();
-        out.extend(page.entries.into_iter().filter_map(|entry| match entry {
-            RangeEntry::Key { key, value, .. } => Some((key, value)),
-            _ => None,
-        }));
+        self.tree.scan(from.prefix).start_after(from.after).visit(limit, |entry| {
+            if let RangeEntryRef::Key { key, value, .. } = entry {
+                out.push((key.to_vec(), value.to_vec()));
+            }
+            Ok(())
+        })?;
         Ok(out.len() - before)
     }
 

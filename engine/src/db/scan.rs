@@ -227,9 +227,12 @@ macro_rules! builder {
             /// `InvalidArgument` if `max_entries` is 0: an empty part could not say where to go
             /// on. `Corrupt` if what was read is damaged, and failures of the device.
             pub fn page(&self, max_entries: usize, max_bytes: usize) -> Result<ScanPage<$entry>> {
-                let run = first_part(&self.source, &self.spec, $values, max_entries, max_bytes)?;
+                let mut run =
+                    first_part(&self.source, &self.spec, $values, max_entries, max_bytes)?;
                 let next = run.part.last().filter(|_| run.more).map(|last| last.key.into());
-                Ok(ScanPage { entries: run.part.iter().map(Into::into).collect(), next })
+                let entries = run.part.iter().map(Into::into).collect();
+                run.give_back(self.source.buffers());
+                Ok(ScanPage { entries, next })
             }
 
             /// The entries behind `token`, or the first ones; bounds as those of
@@ -261,9 +264,10 @@ macro_rules! builder {
                 max_bytes: usize,
             ) -> Result<TokenPage<$entry>> {
                 let bounds = (max_entries, max_bytes);
-                let (run, next, consistent) =
+                let (mut run, next, consistent) =
                     token_part(&self.source, &self.spec, $values, token, bounds)?;
                 let entries = run.part.iter().map(Into::into).collect();
+                run.give_back(self.source.buffers());
                 Ok(TokenPage { entries, next, consistent })
             }
 
@@ -349,7 +353,7 @@ macro_rules! builder {
         }
 
         #[doc = concat!("Iterates ", $what, ". After an error it ends.")]
-        pub struct $iter<S = Tree> {
+        pub struct $iter<S: Source = Tree> {
             scan: Scan<S>,
         }
 

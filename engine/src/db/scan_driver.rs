@@ -18,7 +18,7 @@ const PART_ENTRIES: usize = 4096;
 const GROWTH: usize = 4;
 
 /// A scan and what it reads.
-pub(super) struct Scan<S> {
+pub(super) struct Scan<S: Source> {
     source: S,
     run: ScanRun,
     /// Entries of the part at hand that were handed out.
@@ -34,7 +34,7 @@ pub(super) struct Scan<S> {
 impl<S: Source> Scan<S> {
     /// A scan that fetches `first` entries first.
     pub fn new(source: S, spec: &ScanSpec, values: bool, first: usize) -> Self {
-        let run = ScanRun::new(source.tree(), spec, values);
+        let run = ScanRun::new(&source, spec, values);
         Self { source, run, taken: 0, batch: first, failed: None, returned: 0, rollup: 0 }
     }
 
@@ -111,5 +111,11 @@ impl<S: Source> Scan<S> {
             rollup: self.rollup,
             restarts: self.run.restarts,
         }
+    }
+}
+
+impl<S: Source> Drop for Scan<S> {
+    fn drop(&mut self) {
+        self.run.give_back(self.source.buffers());
     }
 }

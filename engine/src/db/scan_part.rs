@@ -5,6 +5,7 @@
 use alloc::vec::Vec;
 
 use crate::node::record::Plain;
+use crate::sync::Spares;
 
 /// Where an entry lies in the buffer.
 #[derive(Clone, Copy)]
@@ -34,6 +35,29 @@ pub(super) struct Part {
     found: Vec<Found>,
 }
 
+/// Parts of scans that ended, kept for the memory they have.
+#[derive(Default)]
+pub struct Buffers(Spares<Part>);
+
+impl Buffers {
+    /// A part, with memory if one was kept.
+    pub(super) fn take(&self) -> Part {
+        self.0.take().unwrap_or_default()
+    }
+
+    /// Keeps a part, unless it has none or too much.
+    pub(super) fn give(&self, mut part: Part) {
+        part.bytes.clear();
+        part.found.clear();
+        let kept = part.bytes.capacity() + part.found.capacity() * size_of::<Found>();
+        if (1..=MOST_KEPT_BYTES).contains(&kept) {
+            self.0.give(part);
+        }
+    }
+}
+
+/// More than this is not kept for the next scan, in bytes.
+const MOST_KEPT_BYTES: usize = 64 * 1024;
 /// Room made at once for entries of usual length.
 const USUAL_ENTRY_BYTES: usize = 128;
 /// Entries for which room is made at once.

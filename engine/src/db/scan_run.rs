@@ -6,8 +6,9 @@
 
 use alloc::vec::Vec;
 
-use super::scan_part::Part;
+use super::scan_part::{Buffers, Part};
 use super::scan_spec::{Gap, ScanSpec, Span, make_successor};
+use super::source::Source;
 use crate::forest::{Cursor, Leaf, Pages, Reader};
 use crate::ids::TreeId;
 use crate::limits::{MAX_SCAN_BYTES, MAX_SCAN_ENTRIES};
@@ -51,10 +52,10 @@ enum Walked {
 
 impl ScanRun {
     /// A scan of what `spec` asks for, with or without values.
-    pub fn new(tree: TreeId, spec: &ScanSpec, values: bool) -> Self {
+    pub fn new<S: Source>(source: &S, spec: &ScanSpec, values: bool) -> Self {
         let span = spec.span();
         Self {
-            tree,
+            tree: source.tree(),
             more: !span.is_empty(),
             span,
             reverse: spec.reverse,
@@ -63,13 +64,18 @@ impl ScanRun {
             values,
             max_entries: 0,
             max_bytes: 0,
-            part: Part::default(),
+            part: source.buffers().take(),
             settled: 0,
             resumed: false,
             visited: 0,
             restarts: 0,
             stem: Vec::new(),
         }
+    }
+
+    /// Ends the scan, and keeps its buffer for the next one.
+    pub fn give_back(&mut self, buffers: &Buffers) {
+        buffers.give(core::mem::take(&mut self.part));
     }
 
     /// Begins the next part: at most `max_entries` entries, and no further one once `max_bytes`

@@ -10,6 +10,7 @@ use super::core::Core;
 use super::feed::{ChangePage, FeedRun};
 use super::hold::Hold;
 use super::options::Options;
+use super::scan_part::Buffers;
 use super::upkeep::{Keeper, Upkeep};
 use super::write::Failed;
 use crate::error::{Error, Result};
@@ -36,6 +37,8 @@ pub(super) struct Store {
     /// Held by who has a part of a checkpoint under way without the lock of `core`, and by who
     /// needs that nobody has. Taken before that lock.
     pub turn: Mutex<()>,
+    /// Buffers of scans that ended.
+    pub buffers: Buffers,
 }
 
 impl Shared {
@@ -50,7 +53,8 @@ impl Shared {
         let publishes = core.log().is_none() && options.publish_writes;
         let beside =
             THREADS && !shares && !publishes && options.feed_retention == 0 && !options.read_only;
-        let store = Store { core: Hold::new(core), options, beside, turn: Mutex::new(()) };
+        let (core, turn, buffers) = (Hold::new(core), Mutex::new(()), Buffers::default());
+        let store = Store { core, options, beside, turn, buffers };
         let store = Arc::new(store);
         let keeper = start.map(|start| start(Upkeep::new(Arc::clone(&store))));
         Arc::new(Self { keeper, store })

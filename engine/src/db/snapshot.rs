@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use super::core::Core;
+use super::scan_part::Buffers;
 use super::shared::Shared;
 use crate::cache::Past;
 use crate::error::{Error, Result};
@@ -50,6 +51,11 @@ pub(super) struct Moment {
 }
 
 impl Moment {
+    /// Memory for scans of its store.
+    pub fn buffers(&self) -> &Buffers {
+        &self.shared.buffers
+    }
+
     /// This moment, if it has the tree.
     ///
     /// # Errors

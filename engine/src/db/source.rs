@@ -3,6 +3,7 @@
 //! Owns: the seam between the two. Scans and lookups are written once, over [`Source`]; handles
 //! are thin.
 
+use super::scan_part::Buffers;
 use super::snapshot::Moment;
 use super::tree::Tree;
 use super::view::View;
@@ -28,6 +29,9 @@ pub trait Source: Clone {
     /// # Errors
     /// `SnapshotEpochExhausted`, `TreeDropped`, `Poisoned`.
     fn still(&self) -> Result<View>;
+
+    /// Memory for scans.
+    fn buffers(&self) -> &Buffers;
 
     /// Runs `read` on the record of `key`, if there is one, again and again until nothing is
     /// missing, with no lock held afterwards.
@@ -79,6 +83,10 @@ impl Source for Tree {
         None
     }
 
+    fn buffers(&self) -> &Buffers {
+        &self.shared.buffers
+    }
+
     fn still(&self) -> Result<View> {
         Ok(View::new(Moment::take(&self.shared, self.tree)?, self.tree, b""))
     }
@@ -113,6 +121,10 @@ impl Source for View {
 
     fn snapshot(&self) -> Option<Lsn> {
         Some(self.moment.lsn())
+    }
+
+    fn buffers(&self) -> &Buffers {
+        self.moment.buffers()
     }
 
     fn still(&self) -> Result<View> {

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use super::change::Place;
 use super::leaf::Leaf;
 use super::route::{Reached, crossing};
 use super::{Pages, Reader};
@@ -23,6 +24,12 @@ impl Cursor {
     /// How many records of its page lie below the place.
     pub fn slot(&self) -> usize {
         self.slot
+    }
+
+    /// Where the record that follows the place is, which lies on the page of `leaf`.
+    pub(super) fn place(&self, leaf: &Leaf<'_>) -> Place {
+        let stripped = leaf.frame_prefix.len() + leaf.page.prefix_len();
+        Place { frame: self.frame, page: self.page, slot: self.slot, exact: true, stripped }
     }
 
     /// Moves to another place on the same page.

@@ -63,7 +63,7 @@ pub struct Root {
 }
 
 /// Structure changes since opening.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ForestCounters {
     /// Pages split.
     pub page_splits: u64,

@@ -8,14 +8,22 @@
 
 use alloc::vec::Vec;
 
-use super::Forest;
 use super::land::{Shift, Way};
 use super::under::is_below;
+use super::{Forest, Place};
 use crate::error::{Error, Result};
 use crate::ids::TreeId;
 use crate::limits::{MAX_ANCHORS, MAX_KEY_BYTES, MOVE_LEVELS};
 use crate::node::record::{is_long, value_moves};
 use crate::node::{LongKey, Miss, Owned};
+
+/// A record on its way to another key.
+struct Moved {
+    /// The extent of the key that it had, if that was long.
+    old: Option<LongKey>,
+    /// As it will be.
+    new: Owned,
+}
 
 /// Records on up to this part of the pages that a frame may have are moved one by one: cutting
 /// frames and joining what is left of them costs about as much.
@@ -174,27 +182,53 @@ impl Forest {
     ) -> Result<u64> {
         let mut at: Vec<u8> = at.into();
         let mut moved = 0;
-        while let Some(key) = self.with(|forest| forest.reader().first_key(from, &at, end))? {
-            let place = self.with(|forest| forest.place_held(from, &key))?;
+        while let Some((key, place)) =
+            self.with(|forest| forest.reader().first_place(from, &at, end))?
+        {
             let record = self.settle(|forest| forest.previous(place, &key))?.record;
-            let old = record.long;
-            let record = self.rekey(record, shift.key(&key));
-            let target = self.with(|forest| forest.place(to, &record.key))?;
-            self.make_room_for(to, &record.key, target, |stripped| record.size(stripped))?;
-            // Making room may have moved the record.
-            let place = self.with(|forest| forest.place_held(from, &key))?;
-            // Its extents go with it or, of a long key, are given back below.
-            let _kept = self.settle(|forest| forest.erase(from, place))?;
-            self.drop_long(old);
-            self.put_moved(to, &record)?;
+            let record = Moved { old: record.long, new: self.rekey(record, shift.key(&key)) };
+            let left = self.move_record(from, &key, place, to, record)?;
             moved += 1;
             at = key;
-            if tidy {
-                self.leave_page(from, &at)?;
+            if tidy && left == 0 {
+                self.shrink(from, &at)?;
             }
             self.cache.trim()?;
         }
         Ok(moved)
+    }
+
+    /// Moves the record of `key`, which is at `place`; returns how many are left on its page.
+    fn move_record(
+        &mut self,
+        from: TreeId,
+        key: &[u8],
+        place: Place,
+        to: TreeId,
+        record: Moved,
+    ) -> Result<usize> {
+        let Moved { old, new } = record;
+        let before = self.counters;
+        let target = self.with(|forest| forest.place(to, &new.key))?;
+        let target = self.make_room_for(to, &new.key, target, |stripped| new.size(stripped))?;
+        if target.exact {
+            return Err(Error::DstExists);
+        }
+        // Making room may have moved the record.
+        let place = match self.counters == before {
+            true => place,
+            false => self.with(|forest| forest.place_held(from, key))?,
+        };
+        // Its extents go with it or, of a long key, are given back here.
+        let _kept = self.settle(|forest| forest.erase(from, place))?;
+        self.drop_long(old);
+        if (place.frame, place.page) == (target.frame, target.page) {
+            // Slots have moved up.
+            self.put_moved(to, &new)?;
+        } else {
+            self.settle(|forest| forest.store(to, target, &new.record(target.stripped)))?;
+        }
+        self.with(|forest| Ok(forest.cache.page(place.frame, place.page)?.count()))
     }
 
     /// A record with another key, which keeps its version and the extent of its value. The

@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 
-use super::{Forest, Pages, Path, Reader};
+use super::{Forest, Pages, Path, Place, Reader};
 use crate::art::head::HeadView;
 use crate::error::{Error, Result};
 use crate::frame::successor;
@@ -25,11 +25,21 @@ impl<P: Pages> Reader<'_, P> {
         from: &[u8],
         end: Option<&[u8]>,
     ) -> Result<Option<Vec<u8>>, Miss> {
+        Ok(self.first_place(tree, from, end)?.map(|(key, _)| key))
+    }
+
+    /// The same, and where its record is.
+    pub(super) fn first_place(
+        self,
+        tree: TreeId,
+        from: &[u8],
+        end: Option<&[u8]>,
+    ) -> Result<Option<(Vec<u8>, Place)>, Miss> {
         let mut cursor = self.seek(tree, from, false)?;
         let Some(entry) = self.entry(&mut cursor)? else { return Ok(None) };
         let mut key = Vec::new();
         entry.key(self.pages, &mut key)?;
-        Ok(is_below(&key, end).then_some(key))
+        Ok(is_below(&key, end).then(|| (key, cursor.place(&entry.leaf))))
     }
 
     /// Whether any key starts with `prefix`.

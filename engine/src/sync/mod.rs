@@ -7,6 +7,9 @@ mod gate;
 mod lanes;
 #[cfg(unix)]
 mod shim;
+mod spares;
+
+pub use spares::Spares;
 
 #[cfg(unix)]
 mod imp {
@@ -16,6 +19,12 @@ mod imp {
 
     /// Whether threads can be beside each other.
     pub const THREADS: bool = true;
+
+    /// A number of up to 16 bits; threads that run have different ones, but for few.
+    pub fn thread_number() -> u64 {
+        // Numbers of threads are addresses, and those differ in their higher bits.
+        super::shim::thread_id().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48
+    }
 
     /// Locks what others hold for a moment only: to sleep would take longer than to look again.
     #[inline]
@@ -109,6 +118,11 @@ mod imp {
 
     /// There is one.
     pub const THREADS: bool = false;
+
+    /// That one's.
+    pub fn thread_number() -> u64 {
+        0
+    }
 
     /// With one thread, at once.
     pub fn lock_soon<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
