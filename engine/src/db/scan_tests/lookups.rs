@@ -6,6 +6,7 @@ use std::thread;
 use super::{Awkward, Model, Random, grown, keys_of, open, store};
 use crate::cache::Cache;
 use crate::db::lookup::prefix_count;
+use crate::db::scan_part::Buffers;
 use crate::db::source::Source;
 use crate::db::{Options, Tree, View};
 use crate::error::{Error, Result};
@@ -193,6 +194,10 @@ impl Source for Turning {
 
     fn snapshot(&self) -> Option<u64> {
         None
+    }
+
+    fn buffers(&self) -> &Buffers {
+        self.0.buffers()
     }
 
     fn still(&self) -> Result<View> {

@@ -1,14 +1,18 @@
 //! How a listing is cut into parts: large enough that it asks the store seldom, small enough that
 //! writers need not wait for it.
 
+use alloc::format;
 use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::vec::Vec;
 use core::cell::Cell;
 
 use crate::cache::Cache;
 use crate::db::scan_driver::Scan;
+use crate::db::scan_part::Buffers;
 use crate::db::scan_spec::ScanSpec;
 use crate::db::source::Source;
-use crate::db::{Tree, View};
+use crate::db::{RangeEntryRef, Tree, View};
 use crate::error::Result;
 use crate::forest::Reader;
 use crate::ids::TreeId;
@@ -30,6 +34,10 @@ impl Source for Counted {
 
     fn snapshot(&self) -> Option<u64> {
         None
+    }
+
+    fn buffers(&self) -> &Buffers {
+        self.tree.buffers()
     }
 
     fn still(&self) -> Result<View> {
@@ -73,5 +81,40 @@ fn a_listing_comes_in_parts_of_a_sensible_size() {
         // Many entries to a part where they are short, yet not all of them.
         let keys = asked(&tree, reverse, false, usize::MAX);
         assert!((5..=12).contains(&keys), "asked {keys} times for 20 000 keys");
+    }
+}
+
+/// A scan begins with what the one before had only as far as memory goes.
+#[test]
+fn a_buffer_that_is_used_again_shows_nothing_of_its_last_scan() {
+    let tree = Tree::memory().unwrap();
+    for at in 0..3000_u32 {
+        tree.put(format!("k/{at:04}").as_bytes(), &at.to_le_bytes()).unwrap();
+    }
+    let keys = |limit: usize, after: &str| {
+        let mut keys = Vec::new();
+        let scan = tree.scan(b"k/").start_after(after.as_bytes());
+        scan.visit(limit, |entry| {
+            if let RangeEntryRef::Key { key, .. } = entry {
+                keys.push(String::from_utf8_lossy(key).into_owned());
+            }
+            Ok(())
+        })
+        .unwrap();
+        keys
+    };
+    let expected = |from: u32, count: u32| -> Vec<String> {
+        (from..from + count).map(|at| format!("k/{at:04}")).collect()
+    };
+    for round in 0..3 {
+        assert_eq!(keys(usize::MAX, ""), expected(0, 3000), "in round {round}");
+        assert_eq!(keys(10, "k/2000"), expected(2001, 10), "in round {round}");
+        // One is left in the middle, one begins while another goes on.
+        let mut first = tree.scan(b"k/").into_iter();
+        assert!(first.by_ref().take(5).all(|entry| entry.is_ok()));
+        assert_eq!(keys(7, "k/0100"), expected(101, 7), "in round {round}");
+        assert_eq!(first.count(), 2995, "in round {round}");
+        let page = tree.scan(b"k/").start_after(b"k/0500").page(3, 1 << 20).unwrap();
+        assert_eq!(page.next.as_deref(), Some(&b"k/0503"[..]), "in round {round}");
     }
 }

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::{Ask, Awkward, Item, Random, grown, items, keys_of, open, store};
 use crate::cache::Cache;
 use crate::codec::checksum::crc32;
+use crate::db::scan_part::Buffers;
 use crate::db::source::Source;
 use crate::db::{PageToken, RangeBuilder, Tree, View};
 use crate::error::{Error, Result};
@@ -220,6 +221,10 @@ impl Source for Overtaken {
 
     fn snapshot(&self) -> Option<u64> {
         None
+    }
+
+    fn buffers(&self) -> &Buffers {
+        self.tree.buffers()
     }
 
     fn still(&self) -> Result<View> {
