@@ -15,6 +15,14 @@ pub const LIST_ENTRIES: usize = 100;
 /// Entries of one level.
 pub const LEVEL_ENTRIES: usize = 8;
 
+/// Bytes of one page of a list across the boundary: far more than a hundred records take.
+#[cfg(feature = "sandbox")]
+pub const LIST_PAGE_BYTES: usize = 1 << 20;
+
+/// Most cache of the engine in the sandbox: with as much again it fits a memory of four gibibytes.
+#[cfg(feature = "sandbox")]
+pub const SANDBOX_CACHE_BYTES: u64 = 1 << 30;
+
 /// Exponent of skewed reads, as YCSB has it.
 pub const ZIPF_EXPONENT: f64 = 0.99;
 

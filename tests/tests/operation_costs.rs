@@ -43,8 +43,8 @@ fn allocations(times: u32, work: impl FnOnce()) -> f64 {
     let before = COUNTED.stats();
     work();
     let after = COUNTED.stats();
-    let made = (after.allocations - before.allocations)
-        + (after.reallocations - before.reallocations);
+    let made =
+        (after.allocations - before.allocations) + (after.reallocations - before.reallocations);
     made as f64 / f64::from(times)
 }
 

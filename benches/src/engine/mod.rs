@@ -19,6 +19,8 @@ mod ours;
 mod redb;
 #[cfg(feature = "rocksdb")]
 mod rocksdb;
+#[cfg(feature = "sandbox")]
+mod sandbox;
 #[cfg(feature = "sled")]
 mod sled;
 #[cfg(feature = "sqlite")]
@@ -242,7 +244,7 @@ pub trait Engine {
 pub struct Kind {
     /// Its name on the command line and in results.
     pub name: &'static str,
-    /// Where it runs: `native`, or later `sandbox`.
+    /// Where it runs: `native` or `sandbox`.
     pub home: &'static str,
     /// Ours, as opposed to a peer.
     pub ours: bool,
@@ -258,6 +260,8 @@ pub struct Kind {
 pub fn kinds() -> Vec<Kind> {
     vec![
         ours::KIND,
+        #[cfg(feature = "sandbox")]
+        sandbox::KIND,
         #[cfg(feature = "holt092")]
         holt092::KIND,
         #[cfg(feature = "lmdb")]
