@@ -5,7 +5,9 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{DB, Tree};
+use super::kit_tests::{Devices, assert_clean};
+use super::{DB, Options, Tree};
+use crate::limits::MIN_CACHE_BYTES;
 use crate::random::repeats;
 
 const RECORDS: u32 = repeats(4000, 300) as u32;
@@ -87,4 +89,43 @@ fn trees_do_not_share_records_and_a_dropped_one_has_none() {
         assert!(first.put(key("a", number).as_bytes(), b"").is_err(), "its tree is gone");
     }
     look(&second, "a", as_written);
+}
+
+#[test]
+fn records_whose_pages_left_memory_are_found_again() {
+    let mut devices = Devices::new();
+    devices.options = Options {
+        cache_bytes: MIN_CACHE_BYTES,
+        log_budget: 1 << 40,
+        kept_up: true,
+        ..Options::default()
+    };
+    let tree = devices.tree();
+    // Twice as much as the cache holds.
+    let (records, len) = (repeats(3000, 600) as u32, 900);
+    let value = |number: u32, generation: u32| alloc::vec![(number ^ generation) as u8; len];
+    let look = |generation: &dyn Fn(u32) -> u32| {
+        for number in 0..records {
+            let key = key("a", number);
+            // Again at once: the page is in memory then, and the way to it is guessed.
+            for _ in 0..2 {
+                let found = tree.get(key.as_bytes()).expect("is read");
+                assert!(found == Some(value(number, generation(number))), "{key}");
+            }
+        }
+    };
+    for number in 0..records {
+        tree.put(key("a", number).as_bytes(), &value(number, 0)).expect("is written");
+    }
+    look(&|_| 0);
+    for number in (0..records).step_by(3) {
+        tree.put(key("a", number).as_bytes(), &value(number, 1)).expect("is written");
+    }
+    let changed = |number: u32| u32::from(number % 3 == 0);
+    look(&changed);
+    tree.checkpoint().expect("is published");
+    look(&changed);
+    let stats = tree.stats().expect("is open");
+    assert!(stats.evictions > 0, "everything stayed in memory");
+    assert_clean(tree.verify(), "at the end");
 }
