@@ -130,6 +130,7 @@ fn check_around(anchors: Vec<Vec<u8>>) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn small_sets_around_every_node_boundary() {
     for count in (0..MAX_ANCHORS).step_by(repeats(1, 60)) {
         check_around(normal((0..count).map(|at| std::vec![at as u8 * 2])));
@@ -155,6 +156,7 @@ fn staircases() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn every_byte_value_and_zeros() {
     for start in [0usize, 64, 129] {
         check_around(normal((start..start + 127).map(|byte| std::vec![byte as u8])));

@@ -184,6 +184,7 @@ fn a_published_checkpoint_is_the_moment_it_began() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn nobody_waits_for_the_device_and_the_store_closes_with_its_last_handle() {
     let mut devices = Devices::new();
     devices.options.kept_up = true;
@@ -243,6 +244,7 @@ impl Drop for Joined {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn writers_over_the_budget_help_and_end_the_checkpoint_themselves() {
     let mut devices = Devices::new();
     devices.options.kept_up = true;
@@ -259,6 +261,7 @@ fn writers_over_the_budget_help_and_end_the_checkpoint_themselves() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn a_failure_beside_the_writers_stops_them_and_loses_nothing() {
     let mut devices = Devices::new();
     devices.options.kept_up = true;
@@ -282,6 +285,7 @@ fn a_failure_beside_the_writers_stops_them_and_loses_nothing() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn a_checkpoint_is_ahead_while_the_log_has_more_room_than_there_is_work() {
     let mut devices = Devices::new();
     devices.options.kept_up = true;

@@ -8,6 +8,7 @@ use crate::error::{CorruptionClass, Error};
 use crate::geometry::Geometry;
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn memory_keeps_its_contracts() {
     conformance::positioned_io(MemoryIo::default, |io| MemoryIo::new(io.to_vec()));
     conformance::positioned_io_poisons(MemoryIo::default, Poison::new);

@@ -424,6 +424,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "too long for Miri")]
     fn random_use_agrees_with_a_set() {
         let mut space = Space::new(0);
         let mut used: BTreeSet<u32> = (0..FIRST_PAGE).collect();

@@ -132,6 +132,7 @@ fn foreign_bytes_are_refused_and_kept() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn manifests_switch_and_space_stays_bounded() {
     let store = create(MemoryIo::default());
     let live = 64u64;

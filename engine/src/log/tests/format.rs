@@ -53,6 +53,7 @@ fn every_size_around_every_limit_comes_back() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn limits_are_exact_and_typed() {
     let long = vec![0; MAX_VALUE_BYTES + 1];
     let key = OpRef::Delete { tree: 0, key: &long[..MAX_KEY_BYTES + 1] };

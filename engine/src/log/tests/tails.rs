@@ -65,6 +65,7 @@ fn one_flipped_bit_anywhere() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn zeroed_or_torn_from_any_position_on() {
     for synced in [1, 4, 7] {
         let (device, records, mark) = small_log(synced);
@@ -103,6 +104,7 @@ fn first_difference(left: &Device, right: &Device) -> Lsn {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
 fn any_torn_middle_of_an_unsynced_log_is_a_torn_tail() {
     let (device, records, _) = small_log(0);
     let len = device.0.lock().bytes.len();
