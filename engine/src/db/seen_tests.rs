@@ -10,7 +10,7 @@ use super::{DB, Options, Tree};
 use crate::limits::MIN_CACHE_BYTES;
 use crate::random::repeats;
 
-const RECORDS: u32 = repeats(4000, 300) as u32;
+const RECORDS: u32 = repeats(4000, 60) as u32;
 
 fn key(prefix: &str, number: u32) -> String {
     format!("{prefix}/part-{:02}/record-{:06}", number % 7, number.wrapping_mul(2_654_435_761) >> 8)
@@ -102,7 +102,7 @@ fn records_whose_pages_left_memory_are_found_again() {
     };
     let tree = devices.tree();
     // Twice as much as the cache holds.
-    let (records, len) = (repeats(3000, 600) as u32, 900);
+    let (records, len) = (repeats(3000, 300) as u32, 900);
     let value = |number: u32, generation: u32| alloc::vec![(number ^ generation) as u8; len];
     let look = |generation: &dyn Fn(u32) -> u32| {
         for number in 0..records {
