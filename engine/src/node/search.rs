@@ -235,3 +235,28 @@ pub fn floor(page: &Page, query: &Query<'_>, extents: &impl Extents) -> Result<u
     let (slot, exact) = lower_bound(page, query, extents)?;
     Ok(if exact { slot } else { slot.saturating_sub(1) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_bytes_are_the_number_that_they_spell() {
+        let bytes: [u8; 40] = core::array::from_fn(|at| (at as u8).wrapping_mul(167) ^ 0x5A);
+        for len in 0..=bytes.len() {
+            let bytes = &bytes[..len];
+            let rest = bytes.chunks_exact(8).remainder();
+            let spelled = rest.iter().fold(0, |number, &byte| number << 8 | u64::from(byte));
+            assert_eq!(tail(bytes, rest), spelled, "of {len} bytes");
+        }
+    }
+
+    /// Pages on disk have fingerprints, so they stay what they are.
+    #[test]
+    fn fingerprints_are_those_of_the_format() {
+        let found = [&b""[..], b"a", b"file", b"file-01", b"file-012", b"file-0123456789.bin"]
+            .map(|suffix| fingerprint(suffix, None));
+        assert_eq!(found, [223, 52, 186, 179, 233, 231]);
+        assert_eq!(fingerprint(b"", Some(70_000)), 139);
+    }
+}
