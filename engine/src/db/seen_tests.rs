@@ -121,7 +121,7 @@ fn records_whose_pages_left_memory_are_found_again() {
     for number in (0..records).step_by(3) {
         tree.put(key("a", number).as_bytes(), &value(number, 1)).expect("is written");
     }
-    let changed = |number: u32| u32::from(number % 3 == 0);
+    let changed = |number: u32| u32::from(number.is_multiple_of(3));
     look(&changed);
     tree.checkpoint().expect("is published");
     look(&changed);
