@@ -58,12 +58,14 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::*;
+    use crate::random::repeats;
 
     #[test]
     fn lengths_seeds_and_single_bits_matter() {
         let mut seen = BTreeSet::new();
-        let zeros = [0; 100];
-        for len in 0..=100 {
+        const LONGEST: usize = repeats(100, 20);
+        let zeros = [0; LONGEST];
+        for len in 0..=LONGEST {
             for seed in [0, 1] {
                 assert!(seen.insert(of(seed, &zeros[..len])), "{len} zeros, seed {seed}");
             }
