@@ -117,8 +117,7 @@ impl Cache {
 
     /// Takes a page in that was read for a place, if it is a sound page of that place.
     pub(super) fn take_in_read(&mut self, frame: u32, number: u8, page: &Page) -> bool {
-        let sound =
-            page.has_kind() && check_page(page, frame, number, self.geometry.pages()).is_ok();
+        let sound = check_page(page, frame, number, self.geometry.pages()).is_ok();
         let taken = sound && self.admit(frame, number, page).is_ok();
         self.counters.misses += u64::from(taken);
         taken

@@ -15,6 +15,7 @@ use alloc::vec::Vec;
 use core::ops::Bound::{Excluded, Included, Unbounded};
 
 use super::evict::padded;
+use super::load::check_page;
 use super::slab::Handle;
 use super::{Cache, FrameView};
 use crate::error::{Error, Result};
@@ -393,6 +394,7 @@ impl Cache {
         let (Some(&ticket), kept) = (past.image.staged.first(), past.kept) else { return Ok(()) };
         let mut loaded = Page::blank();
         self.blobs.read_staged(ticket, loaded.bytes_mut())?;
+        check_page(&loaded, frame, page, self.geometry.pages())?;
         let loaded = self.slab.put(&loaded);
         let images = self.history.pages.get_mut(&(frame, page));
         let past = images.and_then(|images| images.iter_mut().find(|past| past.kept == kept));

@@ -83,9 +83,6 @@ impl Cache {
                 other => other?,
             }
         }
-        if !loaded.has_kind() {
-            return damage(CorruptionClass::PageLayout, "unknown kind of page");
-        }
         check_page(&loaded, frame, page, self.geometry.pages())?;
         self.admit(frame, page, &loaded).map_err(|_| Error::NotFound)?;
         self.counters.misses += 1;
@@ -194,6 +191,9 @@ pub fn check_page(page: &Page, frame: u32, number: u8, frame_pages: usize) -> Re
     let blob = BlobId::frame(frame);
     let damage =
         |class, why: &str| Err(Corruption::page(class, blob, u64::from(number), why).into());
+    if !page.has_kind() {
+        return damage(CorruptionClass::PageLayout, "unknown kind of page");
+    }
     if page.frame() != frame || page.number() != u16::from(number) {
         let why = format!("page says it is page {} of frame {}", page.number(), page.frame());
         return damage(CorruptionClass::Identity, &why);

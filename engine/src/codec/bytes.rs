@@ -127,28 +127,6 @@ impl Write for Vec<u8> {
     }
 }
 
-/// Copies a string to where one of its length is: most are of a few words, which a call would
-/// cost more than.
-#[inline]
-pub fn copy_short(to: &mut [u8], from: &[u8]) {
-    const WORD: usize = 8;
-    if from.len() > 2 * WORD || from.len() != to.len() {
-        return to.copy_from_slice(from);
-    }
-    // Two words or halves, which overlap.
-    if let (Some(first), Some(last)) = (from.first_chunk::<WORD>(), from.last_chunk::<WORD>()) {
-        to[..WORD].copy_from_slice(first);
-        let at = to.len() - WORD;
-        to[at..].copy_from_slice(last);
-    } else if let (Some(first), Some(last)) = (from.first_chunk::<4>(), from.last_chunk::<4>()) {
-        to[..4].copy_from_slice(first);
-        let at = to.len() - 4;
-        to[at..].copy_from_slice(last);
-    } else {
-        to.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
-    }
-}
-
 /// Bytes that [`Write::put_varint`] takes for `value`.
 pub const fn varint_len(value: u64) -> usize {
     let bits = 64 - (value | 1).leading_zeros() as usize;

@@ -3,7 +3,8 @@
 //!
 //! Owns: the one function. The method is that of wyhash (Wang Yi, 2019): sixteen bytes at a time
 //! are multiplied to a product of 128 bits, whose halves are joined. Who chooses keys that share
-//! a hash makes lookups of them as slow as without the table, and no slower.
+//! a hash makes lookups of them as slow as without the table, or a little slower: it is for who
+//! uses the table to bound what is tried.
 
 const SEEDS: [u64; 2] = [0xA076_1D64_78BD_642F, 0xE703_7ED1_A0B4_28DB];
 

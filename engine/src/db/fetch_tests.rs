@@ -11,9 +11,9 @@ use std::sync::mpsc;
 use std::thread;
 
 use super::kit_tests::{Devices, Faulty, Files, Random, assert_clean, dump};
-use super::{Options, RangeEntry, Tree};
+use super::{RangeEntry, Tree};
 use crate::error::Result;
-use crate::limits::{MAX_FRAME_BYTES, MIN_CACHE_BYTES};
+use crate::limits::MAX_FRAME_BYTES;
 use crate::sync::Mutex;
 
 /// Long enough for a thread that is not kept out, on any machine.
@@ -23,17 +23,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const FIRST: usize = 6000;
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
-
-fn devices() -> Devices {
-    let mut devices = Devices::new();
-    devices.options = Options {
-        cache_bytes: MIN_CACHE_BYTES,
-        log_budget: 1 << 40,
-        kept_up: true,
-        ..Options::default()
-    };
-    devices
-}
 
 /// A tree, what it should hold, and every value that a key had of late.
 struct State {
@@ -134,7 +123,7 @@ fn state_of_one_moment(tree: &Tree, state: &Mutex<State>, from: &[u8]) {
 }
 
 fn run(seed: u64, rounds: usize) -> usize {
-    let devices = devices();
+    let devices = Devices::hungry();
     let tree = devices.tree();
     let state = State {
         tree: tree.clone(),
@@ -210,7 +199,7 @@ fn many(tree: &Tree) {
 #[test]
 #[cfg_attr(miri, ignore = "too long for Miri")]
 fn nobody_waits_while_a_page_is_read() {
-    let devices = devices();
+    let devices = Devices::hungry();
     let tree = devices.tree();
     many(&tree);
     tree.put(b"hot", b"before").unwrap();
@@ -244,7 +233,7 @@ fn nobody_waits_while_a_page_is_read() {
 #[test]
 #[cfg_attr(miri, ignore = "too long for Miri")]
 fn a_key_that_is_not_there_reads_no_leaf_twice() {
-    let mut devices = devices();
+    let mut devices = Devices::hungry();
     // Large frames: what leads to their pages stays in memory.
     devices.blobs = Faulty::new(MAX_FRAME_BYTES);
     devices.options.cache_bytes = 2 << 20;
@@ -276,7 +265,7 @@ fn a_key_that_is_not_there_reads_no_leaf_twice() {
 #[test]
 #[cfg_attr(miri, ignore = "too long for Miri")]
 fn a_scan_reads_many_pages_by_a_call_and_a_lookup_one() {
-    let mut devices = devices();
+    let mut devices = Devices::hungry();
     devices.blobs = Faulty::new(MAX_FRAME_BYTES);
     devices.options.cache_bytes = 8 << 20;
     let key = |at: u32| format!("dir/{at:06}").into_bytes();

@@ -11,7 +11,6 @@ use std::thread;
 use super::kit_tests::{Devices, Files, Random, assert_clean, dump};
 use super::{Keeper, Options, Snapshot, StartKeeper, Tree, Upkeep};
 use crate::error::Error;
-use crate::limits::MIN_CACHE_BYTES;
 use crate::sync::Mutex;
 
 type Model = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -96,13 +95,7 @@ fn disturb(devices: &Devices, pair: &Arc<Mutex<Pair>>) {
 }
 
 fn run(seed: u64, rounds: usize) -> usize {
-    let mut devices = Devices::new();
-    devices.options = Options {
-        cache_bytes: MIN_CACHE_BYTES,
-        log_budget: 1 << 40,
-        kept_up: true,
-        ..Options::default()
-    };
+    let devices = Devices::hungry();
     let (model, random) = (Model::new(), Random::new(seed));
     let pair = Pair { tree: devices.tree(), model, random, meanwhile: 0 };
     let pair = Arc::new(Mutex::new(pair));

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 use super::{DB, Options, RangeEntry, Tree};
 use crate::device::{
@@ -13,7 +13,7 @@ use crate::device::{
 use crate::error::{Corruption, Error, IoError, IoErrorKind, Result};
 use crate::geometry::Geometry;
 use crate::ids::{BlobId, Lsn, StoreId, Ticket};
-use crate::limits::PAGE_BYTES;
+use crate::limits::{MIN_CACHE_BYTES, PAGE_BYTES};
 pub(super) use crate::random::Random;
 use crate::sync::Mutex;
 
@@ -79,6 +79,8 @@ pub(super) struct Faulty {
     read_calls: AtomicU64,
     /// Bytes it pretends to have free.
     loose: AtomicU64,
+    /// What it answers for staged pages is this byte over and over, unless it is 0.
+    lies: AtomicU8,
 }
 
 /// A log in memory whose appends and syncs fail from the n-th on.
@@ -118,6 +120,7 @@ impl Faulty {
             reads: AtomicU64::new(0),
             read_calls: AtomicU64::new(0),
             loose: AtomicU64::new(0),
+            lies: AtomicU8::new(0),
         })
     }
 
@@ -161,6 +164,11 @@ impl Faulty {
     /// The next `after` reads work, and then none.
     pub fn fail_after(&self, after: i64) {
         self.left.store(after, Ordering::Relaxed);
+    }
+
+    /// From now on it makes up what was staged.
+    pub fn lie(&self, byte: u8) {
+        self.lies.store(byte, Ordering::Relaxed);
     }
 
     pub fn heal(&self) {
@@ -237,7 +245,12 @@ impl BlobStore for Faulty {
     fn read_staged(&self, ticket: Ticket, buf: &mut [u8]) -> Result<()> {
         count(&self.left, "read")?;
         self.note_read(buf.len());
-        disturbed(&self.reading, || self.store.read_staged(ticket, buf))
+        disturbed(&self.reading, || self.store.read_staged(ticket, buf))?;
+        match self.lies.load(Ordering::Relaxed) {
+            0 => {}
+            lie => buf.fill(lie),
+        }
+        Ok(())
     }
     fn stage(&self, pages: &[u8], tickets: &mut Vec<Ticket>) -> Result<()> {
         count(&self.stages, "stage")?;
@@ -309,6 +322,17 @@ impl Devices {
     pub fn new() -> Self {
         let options = Options { cache_bytes: 300_000, log_budget: 200_000, ..Options::default() };
         Self { blobs: Faulty::new(16 * 1024), log: FaultyLog::new(), options }
+    }
+
+    /// With the smallest cache, and nobody who makes checkpoints by themselves.
+    pub fn hungry() -> Self {
+        let options = Options {
+            cache_bytes: MIN_CACHE_BYTES,
+            log_budget: 1 << 40,
+            kept_up: true,
+            ..Options::default()
+        };
+        Self { options, ..Self::new() }
     }
 
     pub fn tree(&self) -> Tree {

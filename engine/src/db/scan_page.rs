@@ -151,6 +151,8 @@ pub(super) fn first_part<S: Source>(
     if !run.more {
         return Ok(run);
     }
+    let mut first = Some(run);
+    let begin = || first.take().unwrap_or_else(begin);
     let (run, ()) = look_whole(source, begin, |reader, run| run.advance(reader))?;
     Ok(run)
 }

@@ -6,8 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::kit_tests::{Devices, assert_clean};
-use super::{DB, Options, Tree};
-use crate::limits::MIN_CACHE_BYTES;
+use super::{DB, Tree};
 use crate::random::repeats;
 
 const RECORDS: u32 = repeats(4000, 60) as u32;
@@ -93,13 +92,7 @@ fn trees_do_not_share_records_and_a_dropped_one_has_none() {
 
 #[test]
 fn records_whose_pages_left_memory_are_found_again() {
-    let mut devices = Devices::new();
-    devices.options = Options {
-        cache_bytes: MIN_CACHE_BYTES,
-        log_budget: 1 << 40,
-        kept_up: true,
-        ..Options::default()
-    };
+    let devices = Devices::hungry();
     let tree = devices.tree();
     // Twice as much as the cache holds.
     let (records, len) = (repeats(3000, 300) as u32, 900);

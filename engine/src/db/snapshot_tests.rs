@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::kit_tests::Devices;
 use super::snapshot::Moment;
 use super::{Options, RangeEntry, Snapshot, Tree};
 use crate::device::{MemoryBlobStore, MemoryLog};
@@ -400,4 +401,29 @@ fn a_page_that_vanished_while_a_reader_waited_is_no_damage() {
     };
     let moment = Moment::take(&tree.shared, tree.tree).unwrap();
     assert_eq!(moment.look(|_| stale()), Ok(()));
+}
+
+/// A device may answer anything for what it was given to keep, a host's above all.
+#[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
+fn images_that_come_back_as_something_else_are_damage() {
+    for byte in [1, 2, 0x40, 0xFF] {
+        let devices = Devices::hungry();
+        let tree = devices.tree();
+        for at in 0..3000_u32 {
+            tree.put(&at.to_be_bytes(), &[1; 100]).unwrap();
+        }
+        tree.checkpoint().unwrap();
+        let snapshot = tree.snapshot(b"").unwrap();
+        for at in 0..3000_u32 {
+            tree.put(&at.to_be_bytes(), &[2; 100]).unwrap();
+        }
+        let usage = tree.shared.core.read().forest.cache.history_usage();
+        assert!(usage.staged_bytes > 0, "no image was written out: {usage:?}");
+        devices.blobs.lie(byte);
+        let read = snapshot.range().into_iter().try_for_each(|entry| entry.map(drop));
+        assert!(matches!(read, Err(Error::Corrupt(_))), "{byte:#x}: {read:?}");
+        devices.blobs.lie(0);
+        assert_eq!(snapshot.range().into_iter().filter(Result::is_ok).count(), 3000);
+    }
 }

@@ -147,15 +147,15 @@ impl Source for View {
 /// Those of [`Source::look`].
 pub(super) fn look_whole<S: Source, W, T>(
     source: &S,
-    begin: impl Fn() -> W,
+    mut begin: impl FnMut() -> W,
     mut step: impl FnMut(Reader<'_, S::Pages<'_>>, &mut W) -> Result<T, Miss>,
 ) -> Result<(W, T)> {
-    let mut work = begin();
+    let mut work = None;
     let found = source.look_anew(|reader, anew| {
         if anew {
-            work = begin();
+            work = None;
         }
-        step(reader, &mut work)
+        step(reader, work.get_or_insert_with(&mut begin))
     })?;
-    Ok((work, found))
+    Ok((work.unwrap_or_else(begin), found))
 }

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::kit_tests::{Devices, dump};
-use super::{Progress, Upkeep};
+use super::{Progress, Tree, Upkeep};
 use crate::device::BlobStore;
 
 #[test]
@@ -126,9 +126,8 @@ fn a_checkpoint_asked_for_has_the_store_give_free_space_back_until_little_is_lef
     assert!(usage.free_bytes > usage.allocated_bytes / 100, "and no longer: {usage:?}");
 }
 
-#[test]
-#[cfg_attr(miri, ignore = "too long for Miri")]
-fn frames_that_removals_left_thin_are_repacked_beside_others() {
+/// A store whose frames removals left thin.
+fn thinned() -> (Devices, Tree) {
     let mut devices = Devices::new();
     devices.options.kept_up = true;
     devices.options.log_budget = 64 << 20;
@@ -140,6 +139,13 @@ fn frames_that_removals_left_thin_are_repacked_beside_others() {
     for at in (0..6000u32).filter(|at| at % 3 > 0) {
         tree.delete(&at.to_be_bytes()).unwrap();
     }
+    (devices, tree)
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "too long for Miri")]
+fn frames_that_removals_left_thin_are_repacked_beside_others() {
+    let (devices, tree) = thinned();
     let (held, thin) = (dump(&tree), tree.verify().unwrap().fill_per_mille);
     assert!(thin < 500, "{thin}");
     let upkeep = Upkeep::new(Arc::clone(&tree.shared.store));
@@ -163,16 +169,7 @@ fn frames_that_removals_left_thin_are_repacked_beside_others() {
 #[test]
 #[cfg_attr(miri, ignore = "too long for Miri")]
 fn a_thin_frame_that_cannot_be_read_keeps_nobody_from_writing() {
-    let mut devices = Devices::new();
-    devices.options.kept_up = true;
-    devices.options.log_budget = 64 << 20;
-    let tree = devices.tree();
-    for at in 0..6000u32 {
-        tree.put(&at.to_be_bytes(), &[7; 100]).unwrap();
-    }
-    for at in (0..6000u32).filter(|at| at % 3 > 0) {
-        tree.delete(&at.to_be_bytes()).unwrap();
-    }
+    let (devices, tree) = thinned();
     let (held, reads) = (dump(&tree), devices.blobs.reads());
     devices.blobs.fail_after(0);
     let upkeep = Upkeep::new(Arc::clone(&tree.shared.store));

@@ -98,7 +98,7 @@ impl Drop for Closed<'_> {
 }
 
 /// Spreads numbers over `1 << bits` places (Knuth's multiplicative hashing).
-const fn spread(number: u64, bits: u32) -> usize {
+pub(super) const fn spread(number: u64, bits: u32) -> usize {
     (number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (64 - bits)) as usize
 }
 

@@ -21,9 +21,8 @@ mod imp {
     pub const THREADS: bool = true;
 
     /// A number of up to 16 bits; threads that run have different ones, but for few.
-    pub fn thread_number() -> u64 {
-        // Numbers of threads are addresses, and those differ in their higher bits.
-        super::shim::thread_id().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 48
+    pub fn thread_number() -> usize {
+        super::lanes::spread(super::shim::thread_id(), 16)
     }
 
     /// Locks what others hold for a moment only: to sleep would take longer than to look again.
@@ -120,7 +119,7 @@ mod imp {
     pub const THREADS: bool = false;
 
     /// That one's.
-    pub fn thread_number() -> u64 {
+    pub fn thread_number() -> usize {
         0
     }
 

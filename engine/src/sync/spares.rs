@@ -19,7 +19,7 @@ impl<T> Default for Spares<T> {
 
 impl<T> Spares<T> {
     fn place(&self) -> &Mutex<Option<T>> {
-        &self.0[thread_number() as usize % PLACES]
+        &self.0[thread_number() % PLACES]
     }
 
     /// What was given back here last, if it was not taken since.
