@@ -241,8 +241,19 @@ pub const FILTERS_SHARE: u64 = 16;
 /// Most frames that are remembered as thin, to be repacked.
 pub const MAX_THINNED: usize = 4096;
 
+/// Most pages that nobody wants between two that are read at once: to skip them would take the
+/// device longer than to read them.
+pub const READ_GAP_PAGES: u32 = 8;
+
+/// Once one in so many pages of a frame was asked for, the rest comes in with the next one, while
+/// there is room.
+pub const READ_AROUND_SHARE: usize = 8;
+
+/// A store whose frames have no more bytes than this altogether comes in a frame at a time.
+pub const SMALL_STORE_BYTES: u64 = 8 << 20;
+
 /// Most pages that a walk from page to page brings in at a time.
-pub const READ_AHEAD_PAGES: usize = 64;
+pub const READ_AHEAD_PAGES: usize = 128;
 /// At most one part in so many of the cache.
 pub const READ_AHEAD_SHARE: u64 = 16;
 

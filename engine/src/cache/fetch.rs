@@ -85,9 +85,10 @@ impl Cache {
             return Ok(None);
         }
         let staged = control.staged.get(&first).copied();
-        let mut wanted = match staged {
-            Some(_) => alloc::vec![first],
-            None => published_of(control, pages),
+        let mut wanted = match (staged, pages) {
+            (Some(_), _) => alloc::vec![first],
+            (None, [page]) => self.around(frame, *page),
+            (None, pages) => published_of(control, pages),
         };
         wanted.sort_unstable();
         let number = |&page| (page, self.fetching.begin(frame, page));
@@ -115,9 +116,11 @@ impl Cache {
         taken
     }
 
-    /// Takes a page in that was read for a place, if it is a sound page of that place.
+    /// Takes a page in that was read for a place, if it is a sound page of that place, and one
+    /// that the frame has: where page 0 was not there, it was the store that said what to read.
     pub(super) fn take_in_read(&mut self, frame: u32, number: u8, page: &Page) -> bool {
-        let sound = check_page(page, frame, number, self.geometry.pages()).is_ok();
+        let sound = self.lists(frame, number)
+            && check_page(page, frame, number, self.geometry.pages()).is_ok();
         let taken = sound && self.admit(frame, number, page).is_ok();
         self.counters.misses += u64::from(taken);
         taken

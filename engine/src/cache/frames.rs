@@ -83,6 +83,8 @@ pub struct Frame {
     pub(super) filters: Filters,
     /// Whether the next cut publishes something of it.
     pub listed: bool,
+    /// Times that a lookup missed a page.
+    pub(super) asked: u8,
     /// Records that changes beside others added, less those they removed, which `meta` does not
     /// count yet.
     pub(super) added: AtomicI32,
@@ -108,6 +110,7 @@ impl Frame {
             staged: BTreeMap::new(),
             filters: Filters::default(),
             listed: false,
+            asked: 0,
             added: AtomicI32::new(0),
         }
     }
@@ -127,7 +130,7 @@ impl Frame {
     }
 
     /// Whether the manifest says all there is to know about it.
-    fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         self.resident.is_empty() && !self.listed && self.staged.is_empty()
     }
 }

@@ -7,6 +7,7 @@
 //! operation, only by [`Cache::trim`] between operations.
 
 mod accelerator;
+mod around;
 mod beside;
 mod cut;
 mod directory;

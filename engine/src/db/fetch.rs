@@ -20,15 +20,16 @@ impl Store {
     /// while the device reads, unless there is no end to it.
     ///
     /// It is told whether it is to begin anew, if it minds: what the calls before found may be of
-    /// another state then.
+    /// another state then. Of a walk of many lookups, `ahead` is the same for all.
     ///
     /// # Errors
     /// Those of the lookup, `Corrupt`, and failures of the device.
     pub fn look_into<T>(
         &self,
+        ahead: &mut Ahead,
         mut look: impl FnMut(&Core, bool) -> Result<Result<T, Miss>>,
     ) -> Result<T> {
-        let mut ahead = Ahead::default();
+        ahead.begin();
         // Where there are no threads nobody is kept out either way. It is done all the same: what is
         // evicted when, and so every byte of the store, does not depend on the home.
         for _ in 0..=MAX_FETCHES {
@@ -40,7 +41,7 @@ impl Store {
             if let Some(error) = hopeless(miss) {
                 return Err(error);
             }
-            if !self.fetch(miss, &mut ahead) {
+            if !self.fetch(miss, ahead) {
                 break;
             }
         }
@@ -51,7 +52,7 @@ impl Store {
     fn look_alone<T>(
         &self,
         mut look: impl FnMut(&Core, bool) -> Result<Result<T, Miss>>,
-        mut ahead: Ahead,
+        ahead: &mut Ahead,
     ) -> Result<T> {
         let mut core = self.core.write();
         core.counters.cold_reads += u64::from(ahead.is_first());

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 use super::{DB, Options, RangeEntry, Tree};
 use crate::device::{
@@ -79,6 +79,8 @@ pub(super) struct Faulty {
     read_calls: AtomicU64,
     /// Bytes it pretends to have free.
     loose: AtomicU64,
+    /// Whether all pages of a blob lie beside each other.
+    together: AtomicBool,
     /// What it answers for staged pages is this byte over and over, unless it is 0.
     lies: AtomicU8,
 }
@@ -120,6 +122,7 @@ impl Faulty {
             reads: AtomicU64::new(0),
             read_calls: AtomicU64::new(0),
             loose: AtomicU64::new(0),
+            together: AtomicBool::new(false),
             lies: AtomicU8::new(0),
         })
     }
@@ -164,6 +167,11 @@ impl Faulty {
     /// The next `after` reads work, and then none.
     pub fn fail_after(&self, after: i64) {
         self.left.store(after, Ordering::Relaxed);
+    }
+
+    /// From now on all pages of a blob lie beside each other.
+    pub fn lay_together(&self) {
+        self.together.store(true, Ordering::Relaxed);
     }
 
     /// From now on it makes up what was staged.
@@ -241,6 +249,16 @@ impl BlobStore for Faulty {
         count(&self.left, "read")?;
         self.note_read(buf.len());
         disturbed(&self.reading, || self.store.read_scattered(blob, pages, buf))
+    }
+    fn near(&self, blob: BlobId, page: u32, others: &[u32], most: usize) -> Result<Vec<u32>> {
+        if !self.together.load(Ordering::Relaxed) {
+            return self.store.near(blob, page, others, most);
+        }
+        let others = others.iter().copied().filter(|&other| other != page);
+        let mut near: Vec<u32> = others.take(most.saturating_sub(1)).collect();
+        near.push(page);
+        near.sort_unstable();
+        Ok(near)
     }
     fn read_staged(&self, ticket: Ticket, buf: &mut [u8]) -> Result<()> {
         count(&self.left, "read")?;

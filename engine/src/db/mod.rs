@@ -41,6 +41,8 @@ mod view;
 mod write;
 
 #[cfg(test)]
+mod around_tests;
+#[cfg(test)]
 mod batch_tests;
 #[cfg(test)]
 mod beside_tests;

@@ -3,6 +3,7 @@
 //! Owns: how large parts are, and what of the part at hand was handed out. No lock is held
 //! between two entries.
 
+use super::ahead::Ahead;
 use super::outcome::{ScanOutcome, ScanStats};
 use super::scan_part::Lent;
 use super::scan_run::ScanRun;
@@ -25,6 +26,7 @@ pub(super) struct Scan<S: Source> {
     taken: usize,
     /// Most entries of the next part.
     batch: usize,
+    ahead: Ahead,
     /// What to report once the entries found before it are handed out.
     failed: Option<Error>,
     returned: u64,
@@ -35,7 +37,8 @@ impl<S: Source> Scan<S> {
     /// A scan that fetches `first` entries first.
     pub fn new(source: S, spec: &ScanSpec, values: bool, first: usize) -> Self {
         let run = ScanRun::new(&source, spec, values);
-        Self { source, run, taken: 0, batch: first, failed: None, returned: 0, rollup: 0 }
+        let ahead = Ahead::default();
+        Self { source, run, taken: 0, batch: first, ahead, failed: None, returned: 0, rollup: 0 }
     }
 
     /// The next entry, which is lent until the one after it is asked for; `most` is how many more
@@ -72,7 +75,8 @@ impl<S: Source> Scan<S> {
         self.taken = 0;
         self.batch = (self.batch * GROWTH).min(PART_ENTRIES);
         let run = &mut self.run;
-        self.failed = self.source.look(|reader| run.advance(reader)).err();
+        let advanced = self.source.look_anew(&mut self.ahead, |reader, _| run.advance(reader));
+        self.failed = advanced.err();
     }
 
     /// Calls `visit` for at most `limit` entries, until it says `false`.

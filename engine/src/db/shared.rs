@@ -6,6 +6,7 @@ use alloc::string::ToString;
 use alloc::sync::Arc;
 use core::ops::Deref;
 
+use super::ahead::Ahead;
 use super::core::Core;
 use super::feed::{ChangePage, FeedRun};
 use super::hold::Hold;
@@ -78,7 +79,7 @@ impl Deref for Shared {
 impl Store {
     /// Runs a lookup again and again until nothing is missing; see [`Store::look_into`].
     pub fn look<T>(&self, mut look: impl FnMut(&Forest) -> Result<T, Miss>) -> Result<T> {
-        self.look_into(|core, _| {
+        self.look_into(&mut Ahead::default(), |core, _| {
             core.check_whole()?;
             Ok(look(&core.forest))
         })

@@ -8,6 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use super::ahead::Ahead;
 use super::core::Core;
 use super::scan_part::Buffers;
 use super::shared::Shared;
@@ -101,11 +102,20 @@ impl Moment {
     /// # Errors
     /// `Expired` if what the snapshot needs outgrew its limit; `Corrupt` and failures of the
     /// device.
-    pub fn look<T>(
+    pub fn look<T>(&self, look: impl FnMut(Reader<'_, Past<'_>>) -> Result<T, Miss>) -> Result<T> {
+        self.walk(&mut Ahead::default(), look)
+    }
+
+    /// The same for one of the lookups of a walk, which keeps `ahead`.
+    ///
+    /// # Errors
+    /// Those of [`Moment::look`].
+    pub fn walk<T>(
         &self,
+        ahead: &mut Ahead,
         mut look: impl FnMut(Reader<'_, Past<'_>>) -> Result<T, Miss>,
     ) -> Result<T> {
-        self.shared.look_into(|core, _| self.look_at(core, &mut look))
+        self.shared.look_into(ahead, |core, _| self.look_at(core, &mut look))
     }
 
     fn look_at<T>(

@@ -3,6 +3,7 @@
 //! Owns: the seam between the two. Scans and lookups are written once, over [`Source`]; handles
 //! are thin.
 
+use super::ahead::Ahead;
 use super::scan_part::Buffers;
 use super::snapshot::Moment;
 use super::tree::Tree;
@@ -58,16 +59,17 @@ pub trait Source: Clone {
         &self,
         mut look: impl FnMut(Reader<'_, Self::Pages<'_>>) -> Result<T, Miss>,
     ) -> Result<T> {
-        self.look_anew(|reader, _| look(reader))
+        self.look_anew(&mut Ahead::default(), |reader, _| look(reader))
     }
 
     /// The same for a lookup that keeps what it found from call to call: it is told when that may
-    /// be of another state than what it sees now.
+    /// be of another state than what it sees now. A walk of many lookups keeps `ahead`.
     ///
     /// # Errors
     /// Those of [`Source::look`].
     fn look_anew<T>(
         &self,
+        ahead: &mut Ahead,
         look: impl FnMut(Reader<'_, Self::Pages<'_>>, bool) -> Result<T, Miss>,
     ) -> Result<T>;
 }
@@ -103,9 +105,10 @@ impl Source for Tree {
     #[inline]
     fn look_anew<T>(
         &self,
+        ahead: &mut Ahead,
         mut look: impl FnMut(Reader<'_, Cache>, bool) -> Result<T, Miss>,
     ) -> Result<T> {
-        self.shared.look_into(|core, anew| {
+        self.shared.look_into(ahead, |core, anew| {
             core.check_whole()?;
             Ok(look(core.forest.reader(), anew))
         })
@@ -133,10 +136,11 @@ impl Source for View {
 
     fn look_anew<T>(
         &self,
+        ahead: &mut Ahead,
         mut look: impl FnMut(Reader<'_, Past<'_>>, bool) -> Result<T, Miss>,
     ) -> Result<T> {
         // What it shows never changes.
-        self.moment.look(|reader| look(reader, false))
+        self.moment.walk(ahead, |reader| look(reader, false))
     }
 }
 
@@ -151,7 +155,7 @@ pub(super) fn look_whole<S: Source, W, T>(
     mut step: impl FnMut(Reader<'_, S::Pages<'_>>, &mut W) -> Result<T, Miss>,
 ) -> Result<(W, T)> {
     let mut work = None;
-    let found = source.look_anew(|reader, anew| {
+    let found = source.look_anew(&mut Ahead::default(), |reader, anew| {
         if anew {
             work = None;
         }

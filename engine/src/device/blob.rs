@@ -121,6 +121,18 @@ pub trait BlobStore: MaybeSync {
         parts.try_for_each(|(page, buf)| self.read(blob, *page, buf))
     }
 
+    /// Which published pages the device reads along with `page` at hardly any cost, of the
+    /// published pages `others`: `page` among them, ascending, at most `most` (but one). Reading
+    /// them by [`BlobStore::read_scattered`] is then one read of the device. Does not read; a
+    /// store that knows nothing of where pages lie names `page` alone.
+    ///
+    /// # Errors
+    /// Those of the medium.
+    fn near(&self, blob: BlobId, page: u32, others: &[u32], most: usize) -> Result<Vec<u32>> {
+        let _ = (blob, others, most);
+        Ok(alloc::vec![page])
+    }
+
     /// Reads one staged page back.
     fn read_staged(&self, ticket: Ticket, buf: &mut [u8]) -> Result<()>;
 

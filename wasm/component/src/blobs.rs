@@ -88,6 +88,27 @@ impl BlobStore for HostBlobs {
         Ok(())
     }
 
+    fn read_scattered(&self, blob: BlobId, pages: &[u32], buf: &mut [u8]) -> Result<()> {
+        if buf.len() != pages.len() * PAGE_BYTES {
+            return Err(Error::InvalidArgument { what: "buffer", why: "must be as many pages" });
+        }
+        let parts = buf.chunks_mut(PAGES_PER_CALL * PAGE_BYTES);
+        for (pages, chunk) in pages.chunks(PAGES_PER_CALL).zip(parts) {
+            let bytes = host::read_scattered(blob.0, pages).map_err(error_from_wit)?;
+            if bytes.len() != chunk.len() {
+                return Err(wrong_length("blob-store.read-scattered"));
+            }
+            chunk.copy_from_slice(&bytes);
+        }
+        Ok(())
+    }
+
+    fn near(&self, blob: BlobId, page: u32, others: &[u32], most: usize) -> Result<Vec<u32>> {
+        let others = &others[..others.len().min(PAGES_PER_CALL)];
+        let most = u32::try_from(most).unwrap_or(u32::MAX);
+        host::near(blob.0, page, others, most).map_err(error_from_wit)
+    }
+
     fn read_staged(&self, ticket: Ticket, buf: &mut [u8]) -> Result<()> {
         let bytes = host::read_staged(ticket.0).map_err(error_from_wit)?;
         if bytes.len() != buf.len() {

@@ -5,6 +5,7 @@ use std::thread;
 
 use super::{Awkward, Model, Random, grown, keys_of, open, store};
 use crate::cache::Cache;
+use crate::db::ahead::Ahead;
 use crate::db::lookup::prefix_count;
 use crate::db::scan_part::Buffers;
 use crate::db::source::Source;
@@ -208,9 +209,10 @@ impl Source for Turning {
 
     fn look_anew<T>(
         &self,
+        ahead: &mut Ahead,
         look: impl FnMut(Reader<'_, Cache>, bool) -> Result<T, Miss>,
     ) -> Result<T> {
-        let found = self.0.look_anew(look)?;
+        let found = self.0.look_anew(ahead, look)?;
         self.turn();
         Ok(found)
     }

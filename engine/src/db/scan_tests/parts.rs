@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::cell::Cell;
 
 use crate::cache::Cache;
+use crate::db::ahead::Ahead;
 use crate::db::scan_driver::Scan;
 use crate::db::scan_part::Buffers;
 use crate::db::scan_spec::ScanSpec;
@@ -46,10 +47,11 @@ impl Source for Counted {
 
     fn look_anew<T>(
         &self,
+        ahead: &mut Ahead,
         look: impl FnMut(Reader<'_, Cache>, bool) -> Result<T, Miss>,
     ) -> Result<T> {
         self.asked.set(self.asked.get() + 1);
-        self.tree.look_anew(look)
+        self.tree.look_anew(ahead, look)
     }
 }
 

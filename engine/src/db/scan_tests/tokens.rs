@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use super::{Ask, Awkward, Item, Random, grown, items, keys_of, open, store};
 use crate::cache::Cache;
 use crate::codec::checksum::crc32;
+use crate::db::ahead::Ahead;
 use crate::db::scan_part::Buffers;
 use crate::db::source::Source;
 use crate::db::{PageToken, RangeBuilder, Tree, View};
@@ -233,6 +234,7 @@ impl Source for Overtaken {
 
     fn look_anew<T>(
         &self,
+        ahead: &mut Ahead,
         mut look: impl FnMut(Reader<'_, Cache>, bool) -> Result<T, Miss>,
     ) -> Result<T> {
         let found = look(self.tree.shared.core.read().forest.reader(), true);
@@ -243,7 +245,7 @@ impl Source for Overtaken {
         if self.read {
             assert_eq!(items(self.tree.range()).len(), 600);
         }
-        self.tree.look_anew(look)
+        self.tree.look_anew(ahead, look)
     }
 }
 

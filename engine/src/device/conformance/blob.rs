@@ -120,6 +120,18 @@ fn scattered(store: &dyn BlobStore) {
         assert!(matches!(refused, Err(Error::InvalidArgument { .. })), "{pages:?} for {len} pages");
     }
     store.read_scattered(A, &[], &mut []).expect("no page at all");
+    for (blob, page, others, most) in [
+        (A, 2, &[1, 5][..], 8),
+        (A, 2, &[1, 2, 5], 2),
+        (A, 2, &[1, 5], 0),
+        (A, 1, &[], 8),
+        (B, 1, &[2], 8),
+    ] {
+        let near = store.near(blob, page, others, most).expect("a hint");
+        assert!(near.is_sorted_by(|a, b| a < b) && near.contains(&page), "{near:?}");
+        assert!(near.iter().all(|near| *near == page || others.contains(near)), "{near:?}");
+        assert!(near.len() <= most.max(1), "{near:?}");
+    }
 }
 
 fn reopened(store: &dyn BlobStore) {

@@ -33,6 +33,7 @@ mod stage;
 mod table;
 #[cfg(test)]
 mod tests;
+mod together;
 mod unit;
 
 use alloc::vec::Vec;
@@ -150,6 +151,10 @@ impl<Io: PositionedIo> BlobStore for PackedStore<Io> {
         self.read_listed(blob, pages, buf)?;
         self.counters.pages_read.fetch_add(pages.len() as u64, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn near(&self, blob: BlobId, page: u32, others: &[u32], most: usize) -> Result<Vec<u32>> {
+        Ok(self.pages_near(blob, page, others, most))
     }
 
     fn read_staged(&self, ticket: Ticket, buf: &mut [u8]) -> Result<()> {

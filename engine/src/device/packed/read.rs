@@ -3,8 +3,6 @@
 //! Owns: the proof that what is read is what was written. Never does: hold a lock while it
 //! waits for the device, except to settle a race that it keeps losing.
 
-use alloc::vec::Vec;
-
 use super::PackedStore;
 use super::layout::offset;
 use super::stage::Staged;
@@ -72,38 +70,6 @@ impl<Io: PositionedIo> PackedStore<Io> {
         parts.try_for_each(|(page, buf)| self.read_some(blob, *page, buf).map(drop))
     }
 
-    /// Reads all pages by one call of the device, wherever they lie; `false` if any is not what
-    /// it must be. Then a publish came between, or there is damage, and the slow way tells.
-    fn read_together(
-        &self,
-        blob: BlobId,
-        pages: impl Iterator<Item = u32>,
-        buf: &mut [u8],
-    ) -> Result<bool> {
-        let refs: Vec<PageRef> = {
-            let table = self.table.read();
-            let entry = table.get(blob).ok_or(Error::NotFound)?;
-            let find = |page| entry.position(page).and_then(|at| entry.pages.get(at)).copied();
-            pages.map(|page| find(page).ok_or(Error::NotFound)).collect::<Result<_>>()?
-        };
-        if refs.len() * PAGE_BYTES != buf.len() {
-            return Err(Error::NotFound);
-        }
-        let mut parts = Vec::new();
-        let mut rest = &mut *buf;
-        for run in refs.chunk_by(|a, b| a.place + 1 == b.place) {
-            let (now, later) = rest.split_at_mut(run.len() * PAGE_BYTES);
-            parts.push((offset(run[0].place), now));
-            rest = later;
-        }
-        match self.io.read_many(&mut parts) {
-            Ok(()) => {}
-            Err(error) if error.kind == IoErrorKind::UnexpectedEof => return Ok(false),
-            Err(error) => return Err(lift(error)),
-        }
-        Ok(refs.iter().zip(buf.chunks_exact(PAGE_BYTES)).all(|(at, page)| is_right(page, at.crc)))
-    }
-
     /// Reads as many of the pages as lie together; returns how many.
     fn read_some(&self, blob: BlobId, first: u32, buf: &mut [u8]) -> Result<usize> {
         let most = buf.len() / PAGE_BYTES;
@@ -168,7 +134,7 @@ impl<Io: PositionedIo> PackedStore<Io> {
 }
 
 /// Whether these are the bytes of that checksum.
-fn is_right(page: &[u8], crc: u32) -> bool {
+pub(super) fn is_right(page: &[u8], crc: u32) -> bool {
     seeded::is(Bug::SkipPageChecksum) || crc32(0, page) == crc
 }
 

@@ -56,6 +56,21 @@ impl blob_store::Host for Devices {
         self.call(0, |devices| devices.read_pages(BlobId(blob), first, count as usize))
     }
 
+    fn read_scattered(&mut self, blob: u64, pages: Vec<u32>) -> Answer<Vec<u8>> {
+        self.call(4 * pages.len(), |devices| devices.read_listed(BlobId(blob), &pages))
+    }
+
+    fn near(&mut self, blob: u64, page: u32, others: Vec<u32>, most: u32) -> Answer<Vec<u32>> {
+        self.call(4 * others.len(), |devices| {
+            if others.len() > PAGES_PER_CALL {
+                return refuse("others", "at most 256 pages");
+            }
+            let near = devices.blobs.near(BlobId(blob), page, &others, most as usize)?;
+            devices.used.bytes_out += 4 * near.len() as u64;
+            Ok(near)
+        })
+    }
+
     fn read_staged(&mut self, page: u64) -> Answer<Vec<u8>> {
         self.call(0, |devices| {
             devices.require_staged(page)?;
@@ -129,11 +144,24 @@ impl Devices {
         }
         let mut bytes = vec![0; count * PAGE_BYTES];
         self.blobs.read(blob, first, &mut bytes)?;
+        Ok(self.pages_read(bytes))
+    }
+
+    fn read_listed(&mut self, blob: BlobId, pages: &[u32]) -> Result<Vec<u8>> {
+        if pages.is_empty() || pages.len() > PAGES_PER_CALL {
+            return refuse("pages", "must be 1 to 256 pages");
+        }
+        let mut bytes = vec![0; pages.len() * PAGE_BYTES];
+        self.blobs.read_scattered(blob, pages, &mut bytes)?;
+        Ok(self.pages_read(bytes))
+    }
+
+    fn pages_read(&mut self, bytes: Vec<u8>) -> Vec<u8> {
         if let Some(progress) = &mut self.progress {
-            progress.done += count as u64;
+            progress.done += (bytes.len() / PAGE_BYTES) as u64;
             progress.report();
         }
-        Ok(self.sending(bytes))
+        self.sending(bytes)
     }
 
     fn stage_pages(&mut self, pages: &[u8]) -> Result<Vec<u64>> {

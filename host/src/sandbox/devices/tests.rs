@@ -103,6 +103,13 @@ fn page_ranges_are_bounded_before_anything_is_allocated() {
         }
     }
     refused(Blobs::read(&mut devices, 1, 256, 1));
+    refused(Blobs::read_scattered(&mut devices, 1, vec![]));
+    refused(Blobs::read_scattered(&mut devices, 1, vec![2, 1]));
+    refused(Blobs::read_scattered(&mut devices, 1, (0..257).collect()));
+    refused(Blobs::near(&mut devices, 1, 0, (0..257).collect(), 8));
+    for edge in EDGES.map(|edge| edge as u32) {
+        assert_eq!(done(Blobs::near(&mut devices, 1, edge, vec![edge, 7], edge)), [edge]);
+    }
     refused(Blobs::read(&mut devices, 1, u32::MAX, 256));
     let outcome = Blobs::read(&mut devices, 1, 0, 1).expect("no trap");
     assert!(matches!(outcome, Err(types::Error::NotFound)), "{outcome:?}");
