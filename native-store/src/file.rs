@@ -282,10 +282,15 @@ fn read_exact(file: &File, offset: u64, buf: &mut [u8]) -> io::Result<()> {
 /// Turns direct I/O on if the file system has it in a form that pages of 4 KiB fit.
 fn grant_direct(file: &File) -> Option<DirectAlign> {
     let fallback = DirectAlign { memory: MAX_DIRECT_ALIGN, offset: MAX_DIRECT_ALIGN };
-    let align = sys::direct_align(file).unwrap_or(Some(fallback))?;
+    let known = sys::direct_align(file);
+    let tells = known.is_ok();
+    let align = known.unwrap_or(Some(fallback))?;
     let fits = |unit: usize| unit.is_power_of_two() && unit <= MAX_DIRECT_ALIGN;
     if !fits(align.memory) || !fits(align.offset) || sys::set_direct(file, true).is_err() {
         return None;
+    }
+    if tells {
+        return Some(align);
     }
     // Some file systems take the flag and refuse the transfer.
     let probe = Pool::default().with(|buffer| read_up_to(file, 0, &mut buffer[..MAX_DIRECT_ALIGN]));

@@ -9,7 +9,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::layout::{FIRST_PAGE, Run, Slot, offset};
-use super::open::{read_mark, read_slots};
+use super::open::{mark_of, read_head, slots_of};
 use super::replay::replay;
 use super::space::Space;
 use super::table::Table;
@@ -41,7 +41,7 @@ impl<Io: PositionedIo> PackedStore<Io> {
     }
 
     fn audit_superblocks(&self, manifest: &Manifest, found: Found<'_>) -> Result<()> {
-        let slots = read_slots(&self.io, self.io.size()?)?;
+        let slots = slots_of(&read_head(&self.io)?);
         for (number, slot) in slots.iter().enumerate() {
             let why = match slot {
                 Slot::Valid(block) if block.store_id != self.store_id => "of another store",
@@ -65,8 +65,7 @@ impl<Io: PositionedIo> PackedStore<Io> {
     }
 
     fn audit_manifest(&self, manifest: &Manifest, found: Found<'_>) -> Result<()> {
-        let size = self.io.size()?;
-        let mark = read_mark(&self.io, size, &self.store_id)?;
+        let mark = mark_of(&read_head(&self.io)?, &self.store_id);
         let on_disk = match replay(&self.io, &manifest.block, mark) {
             Ok(replayed) => replayed,
             Err(Error::Corrupt(damage)) => {

@@ -85,9 +85,10 @@ impl<Io: PositionedIo> PackedStore<Io> {
         if is_blank(&io)? {
             return Ok(Opened::Blank(io));
         }
-        let slots = read_slots(&io, size)?;
+        let head = read_head(&io)?;
+        let slots = slots_of(&head);
         let block = choose(&slots)?;
-        let mark = read_mark(&io, size, &block.store_id)?;
+        let mark = mark_of(&head, &block.store_id);
         let replayed = replay(&io, &block, mark)?;
         let space = map_space(&io, size, &block, &replayed)?;
         if access == Access::ReadWrite {
@@ -148,19 +149,20 @@ fn is_blank(io: &impl PositionedIo) -> Result<bool> {
     Ok(read_up_to(io, size, 0, SLOTS_BYTES)?.iter().all(|byte| *byte == 0))
 }
 
-pub(super) fn read_slots(io: &impl PositionedIo, size: u64) -> Result<[Slot; 2]> {
-    let bytes = read_up_to(io, size, 0, SLOTS_BYTES)?;
-    let (first, second) = bytes.split_at(bytes.len().min(PAGE_BYTES));
-    Ok([read_slot(first), read_slot(second)])
+/// What lies before the pages of blobs, as far as the file goes.
+pub(super) fn read_head(io: &impl PositionedIo) -> Result<Vec<u8>> {
+    read_up_to(io, io.size()?, 0, FIRST_PAGE as usize * PAGE_BYTES)
 }
 
-pub(super) fn read_mark(
-    io: &impl PositionedIo,
-    size: u64,
-    store_id: &StoreId,
-) -> Result<Option<Mark>> {
-    let page = read_up_to(io, size, offset(MARK_PAGE), PAGE_BYTES)?;
-    Ok(Mark::decode(&page, store_id))
+pub(super) fn slots_of(head: &[u8]) -> [Slot; 2] {
+    let slots = &head[..head.len().min(SLOTS_BYTES)];
+    let (first, second) = slots.split_at(slots.len().min(PAGE_BYTES));
+    [read_slot(first), read_slot(second)]
+}
+
+pub(super) fn mark_of(head: &[u8], store_id: &StoreId) -> Option<Mark> {
+    let page = head.get(offset(MARK_PAGE) as usize..).unwrap_or(&[]);
+    Mark::decode(page, store_id)
 }
 
 /// The superblock in force.
