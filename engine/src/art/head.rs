@@ -309,6 +309,14 @@ impl<'a> HeadView<'a> {
         Ok(Some(self.part(at, self.len_at(AT_HIGH_LEN))))
     }
 
+    /// Whether every key of the frame is below `key`, as far as that can be told without an
+    /// extent.
+    pub fn surely_below(self, key: &[u8]) -> bool {
+        let at = self.strings_at() + self.prefix_len() + self.len_at(AT_LOW_LEN);
+        let has_high = self.flag(HAS_HIGH) && !self.flag(HIGH_LONG);
+        has_high && self.part(at, self.len_at(AT_HIGH_LEN)) <= key
+    }
+
     /// Whether `key` belongs to the frame, as far as that can be told without an extent.
     pub fn surely_covers(self, key: &[u8]) -> bool {
         let long = self.flag(LOW_LONG) || self.flag(HIGH_LONG);

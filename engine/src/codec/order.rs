@@ -50,6 +50,36 @@ pub fn equal(left: &[u8], right: &[u8]) -> bool {
     left.iter().zip(right).all(|(left, right)| left == right)
 }
 
+/// The first eight bytes as a number, the first the most significant, zeros behind a shorter
+/// string: strings whose heads differ are in the order of their heads.
+#[inline]
+pub fn head(bytes: &[u8]) -> u64 {
+    match bytes.first_chunk::<WORD>() {
+        Some(first) => u64::from_be_bytes(*first),
+        None => match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+            // The two may overlap.
+            (Some(first), Some(last)) => {
+                let last = u64::from(u32::from_be_bytes(*last)) << (8 * (WORD - bytes.len()));
+                u64::from(u32::from_be_bytes(*first)) << 32 | last
+            }
+            _ => {
+                let spelled = bytes.iter().fold(0, |head, &byte| head << 8 | u64::from(byte));
+                spelled.checked_shl(8 * (WORD - bytes.len()) as u32).unwrap_or(0)
+            }
+        },
+    }
+}
+
+/// The bits of a head that come from a string of so many bytes.
+#[inline]
+pub const fn leading_bytes(len: usize) -> u64 {
+    match len {
+        0 => 0,
+        WORD.. => u64::MAX,
+        _ => u64::MAX << (8 * (WORD - len)),
+    }
+}
+
 /// Which comes first.
 #[inline]
 pub fn compare(left: &[u8], right: &[u8]) -> Ordering {
@@ -127,6 +157,9 @@ mod tests {
                 assert_eq!(behind(left, right, 0), (left.cmp(right), common));
                 assert_eq!(behind(left, right, common), (left.cmp(right), common));
                 assert_eq!(compare(left, right), left.cmp(right));
+                let heads = head(left).cmp(&head(right));
+                assert!(heads.is_eq() || heads == left.cmp(right));
+                assert_eq!(head(left) & leading_bytes(left.len()), head(left));
             }
         }
     }

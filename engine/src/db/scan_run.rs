@@ -94,18 +94,21 @@ impl ScanRun {
         self.resumed = true;
         self.settle();
         self.more = true;
-        let mut last = None;
+        let (mut last, mut met) = (None, None);
         while !self.span.is_empty() {
-            let mut cursor = self.seek(reader, last)?;
+            let (mut cursor, mut sought) = self.seek(reader, last)?;
             loop {
-                let leaf = match self.reverse {
-                    false => reader.next_page(&mut cursor)?,
-                    true => reader.previous_page(&mut cursor)?,
+                // What lies at the place that was sought was compared.
+                let is_sure = sought.is_some();
+                let leaf = match (sought.take(), self.reverse) {
+                    (Some(leaf), _) => Some(leaf),
+                    (None, false) => reader.next_page(&mut cursor)?,
+                    (None, true) => reader.previous_page(&mut cursor)?,
                 };
                 let Some(leaf) = leaf else { return self.end() };
                 self.touch(reader, leaf, &cursor);
-                let far = self.far_slot(reader, leaf)?;
-                match self.walk(reader, leaf, &mut cursor, far)? {
+                let far = self.far_slot(reader, leaf, &mut met)?;
+                match self.walk(reader, leaf, (&mut cursor, is_sure), far)? {
                     Walked::Full => return Ok(()),
                     Walked::Page if self.reverse && far > 0 => return self.end(),
                     Walked::Page if !self.reverse && far < leaf.page.count() => return self.end(),
@@ -123,15 +126,22 @@ impl ScanRun {
         Ok(())
     }
 
-    /// The place where what is left starts, in the scan's direction; `last` is where the walk was
-    /// before a part that is left out.
-    fn seek<P: Pages>(&self, reader: Reader<'_, P>, last: Option<Cursor>) -> Result<Cursor, Miss> {
-        match (self.near(), last) {
-            (Some(gap), Some(last)) => reader.seek_from(&last, &gap.key, gap.after),
-            (Some(gap), None) => reader.seek(self.tree, &gap.key, gap.after),
-            (None, _) if self.reverse => reader.seek_end(self.tree),
-            (None, _) => reader.seek(self.tree, &[], false),
-        }
+    /// The place where what is left starts, in the scan's direction, and its page if what comes
+    /// next is there; `last` is where the walk was before a part that is left out.
+    fn seek<'a, P: Pages>(
+        &self,
+        reader: Reader<'a, P>,
+        last: Option<Cursor>,
+    ) -> Result<(Cursor, Option<Leaf<'a>>), Miss> {
+        let sought = match self.near() {
+            Some(gap) => (gap.key.as_slice(), gap.after),
+            None if self.reverse => return Ok((reader.seek_end(self.tree)?, None)),
+            None => (&[][..], false),
+        };
+        let (cursor, leaf) = reader.seek_page(self.tree, last.as_ref(), sought)?;
+        let is_here =
+            if self.reverse { 0 < cursor.slot() } else { cursor.slot() < leaf.page.count() };
+        Ok((cursor, is_here.then_some(leaf)))
     }
 
     fn near(&self) -> Option<&Gap> {
@@ -158,9 +168,30 @@ impl ScanRun {
         leaf.page.touch(if self.reverse { at - taken..at } else { at..at + taken });
     }
 
-    /// The place on a page where what is left ends: a number of records below it.
-    fn far_slot<P: Pages>(&self, reader: Reader<'_, P>, leaf: Leaf<'_>) -> Result<usize, Miss> {
+    /// The place on a page where what is left ends: a number of records below it. Most frames end
+    /// before the scan does, and no page of them need be asked; `met` is the last one that was,
+    /// and whether it is such a frame.
+    fn far_slot<P: Pages>(
+        &self,
+        reader: Reader<'_, P>,
+        leaf: Leaf<'_>,
+        met: &mut Option<(u32, bool)>,
+    ) -> Result<usize, Miss> {
         let far = if self.reverse { &self.span.low } else { &self.span.high };
+        if !self.reverse
+            && let Some(gap) = far
+        {
+            let frame = leaf.page.frame();
+            let known = met.filter(|met| met.0 == frame);
+            let whole = match known {
+                Some((_, whole)) => whole,
+                None => reader.ends_below(frame, &gap.key)?,
+            };
+            *met = Some((frame, whole));
+            if whole {
+                return Ok(leaf.page.count());
+            }
+        }
         match far {
             Some(gap) => leaf.slot_at(&gap.key, gap.after, reader.pages),
             None if self.reverse => Ok(0),
@@ -186,18 +217,19 @@ impl ScanRun {
         }
     }
 
-    /// Takes entries from a page, from the cursor to `far`.
+    /// Takes entries from a page, from the cursor to `far`; it may be sure already that the first
+    /// one lies in what is left.
     fn walk<P: Pages>(
         &mut self,
         reader: Reader<'_, P>,
         leaf: Leaf<'_>,
-        cursor: &mut Cursor,
+        (cursor, is_sure): (&mut Cursor, bool),
         far: usize,
     ) -> Result<Walked, Miss> {
         leaf.stem(&mut self.stem);
         let mut at = cursor.slot();
         // The records of a page in memory are in order, as far as their suffixes tell.
-        let mut is_sure = false;
+        let mut is_sure = is_sure;
         while self.comes_before(at, far) {
             if is_sure {
                 at = self.take_plain(leaf, at, far);
@@ -319,6 +351,10 @@ impl ScanRun {
         self.part.push_rollup(key, len);
         self.visited += 1;
         self.settle();
+        if long.is_none() && len <= self.stem.len() {
+            // It covers all of the page.
+            return Ok(None);
+        }
         let Some(near) = self.near().filter(|_| !self.span.is_empty()) else { return Ok(None) };
         let slot = leaf.slot_at(&near.key, near.after, reader.pages)?;
         let end = if self.reverse { 0 } else { leaf.page.count() };

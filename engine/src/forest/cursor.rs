@@ -71,17 +71,31 @@ impl<'a, P: Pages> Reader<'a, P> {
     /// The place just before `key`, or just behind it if `after`, whether there is a record or
     /// not.
     pub fn seek(self, tree: TreeId, key: &[u8], after: bool) -> Result<Cursor, Miss> {
-        let leaf = self.leaf(tree, key)?;
-        self.place_on(tree, &leaf, after)
+        self.seek_page(tree, None, (key, after)).map(|(cursor, _)| cursor)
     }
 
-    /// [`Reader::seek`] from a place that is probably in the same frame.
-    pub fn seek_from(self, from: &Cursor, key: &[u8], after: bool) -> Result<Cursor, Miss> {
-        if !self.head(from.frame, 0)?.surely_covers(key) {
-            return self.seek(from.tree, key, after);
-        }
-        let leaf = self.enter(from.frame, 0, key)?;
-        self.place_on(from.tree, &leaf, after)
+    /// The same, with the page of the place; it may be known what lies on the way: a place that is
+    /// probably in the same frame.
+    pub fn seek_page(
+        self,
+        tree: TreeId,
+        from: Option<&Cursor>,
+        (key, after): (&[u8], bool),
+    ) -> Result<(Cursor, Leaf<'a>), Miss> {
+        let from = from
+            .map(|from| from.frame)
+            .filter(|&frame| self.head(frame, 0).is_ok_and(|head| head.surely_covers(key)));
+        let leaf = match from {
+            Some(frame) => self.enter(frame, 0, key)?,
+            None => self.leaf(tree, key)?,
+        };
+        let cursor = self.place_on(tree, &leaf, after)?;
+        Ok((cursor, Leaf { frame_prefix: leaf.head.prefix(), page: leaf.page }))
+    }
+
+    /// Whether all of a leaf frame lies below `key`, as far as page 0 tells.
+    pub fn ends_below(self, frame: u32, key: &[u8]) -> Result<bool, Miss> {
+        Ok(self.head(frame, 0)?.surely_below(key))
     }
 
     fn place_on(self, tree: TreeId, leaf: &Reached<'_, '_>, after: bool) -> Result<Cursor, Miss> {

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-use crate::codec::order::common_len;
+use crate::codec::order::{self, common_len};
 use crate::node::{Extents, Miss, Page, Query, Record, search};
 
 /// A page of records and what its frame strips from their keys.
@@ -33,7 +33,10 @@ impl<'a> Leaf<'a> {
     fn behind_stem<'k>(&self, key: &'k [u8]) -> Result<&'k [u8], Ordering> {
         let mut rest = key;
         for part in [self.frame_prefix, self.page.prefix()] {
-            rest = rest.strip_prefix(part).ok_or_else(|| rest.cmp(part))?;
+            if !order::starts_with(rest, part) {
+                return Err(rest.cmp(part));
+            }
+            rest = &rest[part.len()..];
         }
         Ok(rest)
     }
@@ -64,7 +67,7 @@ impl<'a> Leaf<'a> {
         let query = Query { key, stripped: self.frame_prefix.len() };
         // Of most pages a walk takes all, so the last record is asked first.
         if let Some(last) = count.checked_sub(1)
-            && search::compare(&query, rest, &self.record(last), extents)?.is_gt()
+            && search::compare_at(&query, rest, self.page, last, extents)?.is_gt()
         {
             return Ok(count);
         }

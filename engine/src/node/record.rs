@@ -7,6 +7,7 @@
 use core::ops::Range;
 
 use super::page::Page;
+use crate::codec::order;
 use crate::limits::{MAX_INLINE_KEY_BYTES, MAX_INLINE_RECORD_BYTES, MAX_KEY_BYTES, PAGE_BYTES};
 
 /// Bytes before the suffix.
@@ -161,6 +162,22 @@ impl<'a> Record<'a> {
         let record = &page.bytes()[page.offset(slot)..];
         // A page in memory was verified: its records lie within it.
         record.split_first_chunk().unwrap_or((&[0; RECORD_HEADER], &[]))
+    }
+
+    /// The head of the suffix of the record in `slot`; see [`order::head`]. `None` where it does
+    /// not say enough, or is not at hand.
+    #[inline(always)]
+    pub fn head(page: &Page, slot: usize) -> Option<u64> {
+        const BYTES: usize = RECORD_HEADER + size_of::<u64>();
+        let [.., s0, s1, _, _, flags, h0, h1, h2, h3, h4, h5, h6, h7] =
+            *page.bytes()[page.offset(slot)..].first_chunk::<BYTES>()?;
+        let len = usize::from(u16::from_le_bytes([s0, s1]));
+        // What lies behind a short one is not its own; behind that of a long key comes more.
+        if len < size_of::<u64>() && flags & LONG_KEY != 0 {
+            return None;
+        }
+        let word = u64::from_be_bytes([h0, h1, h2, h3, h4, h5, h6, h7]);
+        Some(word & order::leading_bytes(len))
     }
 
     /// The record in `slot` as it lies there, if it refers to no extent.

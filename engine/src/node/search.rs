@@ -123,6 +123,33 @@ pub fn compare(
     step(&mut Bisection::new(query.key), suffix, record, extents)
 }
 
+/// [`compare`] with the record in `slot`.
+#[inline]
+pub fn compare_at(
+    query: &Query<'_>,
+    suffix: &[u8],
+    page: &Page,
+    slot: usize,
+    extents: &impl Extents,
+) -> Result<Ordering, Miss> {
+    step_at(&mut Bisection::new(query.key), (order::head(suffix), suffix), page, slot, extents)
+}
+
+/// One step of a bisection for the key with this suffix, given with its head: that decides most.
+#[inline(always)]
+fn step_at(
+    key: &mut Bisection<'_>,
+    (head, suffix): (u64, &[u8]),
+    page: &Page,
+    slot: usize,
+    extents: &impl Extents,
+) -> Result<Ordering, Miss> {
+    match Record::head(page, slot).map_or(Ordering::Equal, |other| head.cmp(&other)) {
+        Ordering::Equal => step(key, suffix, &Record::read(page, slot), extents),
+        decided => Ok(decided),
+    }
+}
+
 /// One step of a bisection for the key with this suffix.
 #[inline]
 fn step(
@@ -199,13 +226,13 @@ pub fn lower_bound(
     extents: &impl Extents,
 ) -> Result<(usize, bool), Miss> {
     let suffix = query.suffix(page);
+    let head = order::head(suffix);
     let mut key = Bisection::new(query.key);
     let (mut low, mut high) = (0, page.count());
     touch_pivots(page, high);
     while low < high {
         let middle = (low + high) / 2;
-        let record = Record::read(page, middle);
-        match step(&mut key, suffix, &record, extents)? {
+        match step_at(&mut key, (head, suffix), page, middle, extents)? {
             Ordering::Equal => return Ok((middle, true)),
             Ordering::Greater => low = middle + 1,
             Ordering::Less => high = middle,
