@@ -390,6 +390,9 @@ impl PositionedIo for FileIo {
     }
 
     fn sync(&self) -> Result<(), IoError> {
+        if let Some(mut window) = self.window() {
+            window.synced();
+        }
         self.file.sync_data().map_err(|error| self.error("sync", &error))
     }
 

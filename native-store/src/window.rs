@@ -24,6 +24,10 @@ pub struct Window {
     end: u64,
     /// Whether the file was made longer than what was written.
     ahead: bool,
+    /// Appends since the last sync.
+    since_sync: u32,
+    /// How many there were before it, since the one before.
+    before_sync: u32,
     /// Whether the system refused: everything goes the plain way from then on.
     off: bool,
 }
@@ -34,21 +38,37 @@ impl Window {
         let size = file.metadata().map(|found| found.len());
         let off = size.is_err() || !sys::keeps_reservations(&file);
         let end = size.unwrap_or(0);
-        Self { file, mapping: None, base: 0, len: 0, end, ahead: false, off }
+        Self {
+            file,
+            mapping: None,
+            base: 0,
+            len: 0,
+            end,
+            ahead: false,
+            since_sync: 0,
+            before_sync: u32::MAX,
+            off,
+        }
     }
 
-    /// Writes through the window if the bytes continue the file; whether it did.
+    /// Writes through the window if the bytes continue the file; whether it did. Where every
+    /// append is synced it does not: the first write to a page after a sync traps, which takes
+    /// longer than a call.
     ///
     /// # Errors
     /// If there is no space for them.
     pub fn append(&mut self, offset: u64, bytes: &[u8]) -> io::Result<bool> {
         let continues = offset == self.end;
         self.end = self.end.max(offset.saturating_add(bytes.len() as u64));
+        self.since_sync = self.since_sync.saturating_add(1);
         if self.off || !continues || bytes.len() as u64 > MAX_WINDOW_BYTES / 4 {
             return Ok(false);
         }
         if self.end > self.base + self.len {
             self.advance(offset)?;
+        }
+        if self.since_sync == 1 && self.before_sync <= 1 {
+            return Ok(false);
         }
         let at = (offset - self.base) as usize;
         Ok(self.mapping.as_mut().is_some_and(|mapping| mapping.write(at, bytes)))
@@ -76,6 +96,11 @@ impl Window {
             Err(_) => self.off = true,
         }
         Ok(())
+    }
+
+    /// To be called when the file is synced.
+    pub fn synced(&mut self) {
+        (self.before_sync, self.since_sync) = (self.since_sync, 0);
     }
 
     fn unmap(&mut self) {

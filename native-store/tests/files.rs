@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use holt_engine::device::{
-    Access, BlobOp, BlobStore, LogDevice, Opened, PackedStore, PageAt, PositionedLog, conformance,
+    Access, BlobOp, BlobStore, LogDevice, Opened, PackedStore, PageAt, PositionedIo, PositionedLog,
+    conformance,
 };
 use holt_engine::error::{CorruptionClass, Error, IoErrorKind};
 use holt_engine::geometry::Geometry;
@@ -70,6 +71,30 @@ fn the_log_keeps_its_contract_on_files() {
         open().expect("open")
     };
     conformance::log_device(|| open().expect("open"), reopen);
+}
+
+/// Appends go by two ways, as syncs come; the bytes are those of one file.
+#[test]
+fn appends_are_in_the_file_whichever_way_they_went() {
+    let dir = directory();
+    let path = dir.path().join("appended");
+    let io = file(&path, false).appending();
+    let (mut at, mut expected) = (0, Vec::new());
+    for step in 0..4000_u32 {
+        let bytes = vec![step as u8; 1 + (step as usize * 37) % 500];
+        io.write_at(at, &bytes).expect("appends");
+        at += bytes.len() as u64;
+        expected.extend(bytes);
+        // Every append, every third, none.
+        if step.is_multiple_of([1, 3, u32::MAX][step as usize / 500 % 3]) {
+            io.sync().expect("syncs");
+        }
+    }
+    let mut read = vec![0; expected.len()];
+    io.read_at(0, &mut read).expect("reads");
+    assert!(read == expected, "through the object");
+    drop(io);
+    assert!(fs::read(&path).expect("reads") == expected, "closed, without the room ahead");
 }
 
 fn fill(store: &FileStore) {
