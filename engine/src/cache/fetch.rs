@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 
 use super::load::check_page;
 use super::{Cache, Frame};
-use crate::device::BlobStore;
+use crate::device::{BlobStore, PageBuffer};
 use crate::error::Result;
 use crate::ids::{BlobId, Ticket};
 use crate::limits::PAGE_BYTES;
@@ -55,8 +55,8 @@ pub struct Fetch {
 
 impl Fetch {
     /// Reads them; none if that fails, for whatever reason.
-    pub fn read(&self) -> Vec<u8> {
-        let mut bytes = alloc::vec![0; self.pages.len() * PAGE_BYTES];
+    pub fn read(&self) -> PageBuffer {
+        let mut bytes = PageBuffer::new(self.pages.len());
         let blob = BlobId::frame(self.frame);
         let numbers: Vec<u32> = self.pages.iter().map(|&(page, _)| u32::from(page)).collect();
         let read = match (self.staged, &numbers[..]) {
@@ -66,7 +66,7 @@ impl Fetch {
         };
         match read {
             Ok(()) => bytes,
-            Err(_) => Vec::new(),
+            Err(_) => PageBuffer::default(),
         }
     }
 }

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use super::Cache;
 use super::fetch::published_of;
 use crate::art::head;
+use crate::device::PageBuffer;
 use crate::error::{Corruption, CorruptionClass, Error, Result};
 use crate::frame::FrameMeta;
 use crate::ids::BlobId;
@@ -111,7 +112,7 @@ impl Cache {
     /// Brings published pages in as far as that works.
     fn load_together(&mut self, frame: u32, pages: &[u8]) {
         let numbers: Vec<u32> = pages.iter().map(|&page| u32::from(page)).collect();
-        let mut read = alloc::vec![0; pages.len() * PAGE_BYTES];
+        let mut read = PageBuffer::new(pages.len());
         if self.blobs.read_scattered(BlobId::frame(frame), &numbers, &mut read).is_err() {
             return;
         }

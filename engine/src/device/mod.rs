@@ -4,6 +4,7 @@
 //! log's bytes). Never does: know what the bytes mean. Devices do not know each other.
 
 pub mod blob;
+mod buffer;
 pub mod conformance;
 pub mod io;
 pub mod log;
@@ -14,6 +15,8 @@ pub mod positioned_log;
 mod rules;
 #[cfg(test)]
 mod tests;
+
+pub(crate) use buffer::PageBuffer;
 
 pub use blob::{BlobEntry, BlobOp, BlobStore, PageAt, StoreUsage};
 pub use io::PositionedIo;

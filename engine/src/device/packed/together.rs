@@ -12,6 +12,7 @@ use super::PackedStore;
 use super::layout::offset;
 use super::read::is_right;
 use super::table::{Entry, PageRef};
+use crate::device::PageBuffer;
 use crate::device::io::PositionedIo;
 use crate::device::poison::lift;
 use crate::error::{Error, IoErrorKind, Result};
@@ -79,7 +80,7 @@ impl<Io: PositionedIo> PackedStore<Io> {
         if placed == refs && whole == refs.len() {
             return Ok(self.read_spans(&refs, &spans, buf)? && all_right(&refs, buf));
         }
-        let mut read = alloc::vec![0; whole * PAGE_BYTES];
+        let mut read = PageBuffer::new(whole);
         if !self.read_spans(&placed, &spans, &mut read)? {
             return Ok(false);
         }
