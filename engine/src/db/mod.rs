@@ -53,6 +53,8 @@ mod feed_tests;
 #[cfg(test)]
 mod fetch_tests;
 #[cfg(test)]
+mod fill_tests;
+#[cfg(test)]
 mod group_tests;
 #[cfg(test)]
 mod hostile_tests;

@@ -5,6 +5,7 @@
 //! its parent, between the fences that the parent's crossings say; the first crossing of a
 //! frame is at its low fence. A structure change loads all it needs first and then cannot fail.
 
+mod ascend;
 mod beside;
 mod change;
 mod check;

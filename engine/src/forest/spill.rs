@@ -63,11 +63,21 @@ impl Forest {
         // Near the middle, the shortest anchor: it tends to be the end of a directory.
         let near = (count / 4).clamp(1, ranked.len().max(1)).min(ranked.len());
         ranked[..near].sort_by_key(|&at| (head.anchors.bytes(at).len(), at.abs_diff(middle)));
-        if step.ordinal + 1 == count && page.run() > 0 && count > 1 {
+        if page.run_at(page.count()) > 0 && step.ordinal > 0 && self.is_last_filled(head, step)? {
             // An ascending load: leave the old frame full.
-            ranked.insert(0, count - 1);
+            ranked.insert(0, step.ordinal);
         }
         Ok(ranked)
+    }
+
+    /// Whether no page of the frame behind this one has a record.
+    fn is_last_filled(&self, head: &Head, step: Step) -> Result<bool, Miss> {
+        for &number in head.pages.iter().skip(step.ordinal + 1) {
+            if self.cache.page(step.frame, number)?.count() > 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The heads and pages of both frames, computed without changing anything; `None` if one of

@@ -17,7 +17,7 @@ use crate::node::build::page_holds;
 use crate::node::{LongKey, Miss, Owned, Page, PageBuilder, PageKind, Query, Record, search};
 use crate::seeded::{self, Bug};
 
-/// Insertions in a row at the end of a page that make a load ascending.
+/// Insertions in a row, each just behind the one before, that make a load ascending.
 const ASCENDING_RUN: usize = 8;
 
 /// What a structure change came to.
@@ -84,7 +84,14 @@ impl Forest {
         }
         let query = Query { key, stripped: head.prefix.len() };
         let (slot, _) = search::lower_bound(page, &query, &self.cache)?;
-        let (middle, separator) = self.choose(page, &head.prefix, slot, key)?;
+        let ahead = match slot == page.count() && is_ascending(page, slot) {
+            true => self.bound_ahead(&head, step, key)?.map(|bound| (page.count(), bound)),
+            false => None,
+        };
+        let (middle, separator) = match ahead {
+            Some(ahead) => ahead,
+            None => self.choose(page, &head.prefix, slot, key)?,
+        };
         self.split_page_at(step, head, middle, &separator)
     }
 
@@ -131,18 +138,25 @@ impl Forest {
         if count < 2 {
             return Err(Miss::Broken { frame: page.frame(), why: "a full page has no records" });
         }
-        let ascending = slot == count && page.run() >= ASCENDING_RUN;
+        let ascending = is_ascending(page, slot);
         if ascending && page.kind() == PageKind::Leaf {
-            let last = self.full_key(page, count - 1, prefix)?;
-            let len = separator_len(&last, key);
-            return Ok((count, key[..len].into()));
+            if slot == count {
+                let last = self.full_key(page, count - 1, prefix)?;
+                let len = separator_len(&last, key);
+                return Ok((count, key[..len].into()));
+            }
+            // What lies behind the load goes elsewhere, and the page is the load's.
+            let next = self.full_key(page, slot, prefix)?;
+            let len = separator_len(key, &next);
+            return Ok((slot, next[..len].into()));
         }
-        let middle = match ascending {
+        let at_end = ascending && slot == count;
+        let middle = match at_end {
             true => count - 1,
             false => middle_by_bytes(page),
         };
         // Near the middle the shortest separator wins: it makes routing and prefixes short.
-        let reach = if ascending { 0 } else { count / 16 };
+        let reach = if at_end { 0 } else { count / 16 };
         let near = middle.saturating_sub(reach).max(1)..=(middle + reach).min(count - 1);
         let mut best: Option<(usize, usize)> = None;
         for at in near {
@@ -227,6 +241,11 @@ impl Forest {
     }
 }
 
+/// Whether a record that belongs to `slot` is one of a load in the order of keys.
+fn is_ascending(page: &Page, slot: usize) -> bool {
+    page.run_at(slot) >= ASCENDING_RUN
+}
+
 /// The page at `ordinal` of `frame` with these records, which fit under the first `fitting`
 /// bytes of their keys. The page takes the longest prefix under which they fit: usually all
 /// that its bounds share, but records of long keys do not shrink as the prefix grows.
@@ -274,9 +293,10 @@ fn part(
     }
     let mut out = Page::new(page.kind(), page.level(), page.frame(), head.pages[ordinal]);
     out.format(&prefix);
-    if !out.fill_from(page, slots, strip) {
+    if !out.fill_from(page, slots.clone(), strip) {
         return Err(Miss::Broken { frame: page.frame(), why: "half a page does not fit one" });
     }
+    out.take_run(page, &slots);
     Ok(out)
 }
 

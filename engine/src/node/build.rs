@@ -97,7 +97,7 @@ impl PageBuilder {
 
     /// The page.
     pub fn finish(mut self) -> Box<Page> {
-        self.page.set_run(0);
+        self.page.set_run(0, 0);
         self.page
     }
 }

@@ -54,8 +54,7 @@ impl Page {
         bytes.copy_within(offsets + 2 * slot..offsets + 2 * count, offsets + 2 * slot + 2);
         self.set_offset(slot, at);
         self.set_count(count + 1);
-        let run = if slot == count { self.run() + 1 } else { 0 };
-        self.set_run(run);
+        self.set_run(self.run_at(slot) + 1, slot + 1);
         true
     }
 
@@ -134,12 +133,7 @@ impl Page {
         bytes.copy_within(offsets + 2 * slot + 2..offsets + 2 * count, offsets + 2 * slot);
         self.set_offset(count - 1, 0);
         self.set_count(count - 1);
-        self.set_run(0);
-    }
-
-    /// Forgets the run of insertions at the end: the page was built anew.
-    pub fn end_run(&mut self) {
-        self.set_run(0);
+        self.set_run(0, 0);
     }
 
     /// Strips `by` more bytes of the page's prefix: the frame's prefix grew by them.

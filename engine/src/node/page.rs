@@ -1,6 +1,7 @@
 //! The bytes of a page and its header fields.
 
 use alloc::boxed::Box;
+use core::ops::Range;
 
 use crate::ids::Lsn;
 use crate::limits::PAGE_BYTES;
@@ -212,13 +213,26 @@ impl Page {
         self.set_u16(AT_DEAD, dead as u16);
     }
 
-    /// How many insertions in a row went to the end of the page: tells ascending loads.
-    pub fn run(&self) -> usize {
-        usize::from(self.u16(AT_RUN))
+    /// How many insertions in a row came each just behind the one before, if `slot` is behind the
+    /// last: tells loads in the order of keys.
+    pub fn run_at(&self, slot: usize) -> usize {
+        let [len, behind] = self.u16(AT_RUN).to_le_bytes();
+        if usize::from(behind) == slot { usize::from(len) } else { 0 }
     }
 
-    pub(super) fn set_run(&mut self, run: usize) {
-        self.set_u16(AT_RUN, run.min(u16::MAX as usize) as u16);
+    /// Has a run of so many insertions, 0 for none, end before `slot`.
+    pub(super) fn set_run(&mut self, len: usize, slot: usize) {
+        let byte = |number: usize| number.min(u8::MAX.into()) as u8;
+        self.set_u16(AT_RUN, u16::from_le_bytes([byte(len), byte(slot)]));
+    }
+
+    /// Goes on with the run of another page, if it ends among the records of `slots`, which are
+    /// all that this one has.
+    pub fn take_run(&mut self, from: &Self, slots: &Range<usize>) {
+        let [len, behind] = from.u16(AT_RUN).to_le_bytes().map(usize::from);
+        if slots.start <= behind && behind <= slots.end {
+            self.set_run(len, behind - slots.start);
+        }
     }
 
     pub(super) fn prefix_at(&self) -> usize {
