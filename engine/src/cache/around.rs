@@ -27,12 +27,12 @@ impl Cache {
         self.neighbours(frame, page).unwrap_or_else(|| [page].into())
     }
 
-    fn neighbours(&self, frame: u32, page: u8) -> Option<Vec<u8>> {
+    fn neighbours(&mut self, frame: u32, page: u8) -> Option<Vec<u8>> {
         let most = self.most_around(frame);
         if most < 2 {
             return None;
         }
-        let absent = self.absent(frame)?;
+        let absent = self.absent(frame).filter(|absent| absent.contains(&page))?;
         let others: Vec<u32> = absent.iter().map(|&page| u32::from(page)).collect();
         let near = self.blobs.near(BlobId::frame(frame), u32::from(page), &others, most).ok()?;
         // Whatever the store answers: pages that are not there, and that one.
@@ -58,14 +58,19 @@ impl Cache {
     }
 
     /// All pages of a frame that is as it was published, and of which nothing is in memory.
-    pub fn all_pages(&self, frame: u32) -> Option<Vec<u8>> {
+    pub fn all_pages(&mut self, frame: u32) -> Option<Vec<u8>> {
+        self.meet_frame(frame, 0).ok()?;
         // Else the store's list may be of pages that were.
         let idle = self.cut.is_none() && self.frame(frame).is_ok_and(Frame::is_idle);
         if !idle {
             return None;
         }
         let pages = self.blobs.entry(BlobId::frame(frame)).ok()??.pages;
-        pages.into_iter().map(|page| u8::try_from(page).ok()).collect()
+        let of_frame = |page| {
+            u8::try_from(page).ok().filter(|&page| usize::from(page) < self.geometry.pages())
+        };
+        let pages: Option<Vec<u8>> = pages.into_iter().map(of_frame).collect();
+        pages.filter(|pages| pages.first() == Some(&0))
     }
 
     /// Whether a frame has a page, as its page 0 says.
@@ -75,7 +80,7 @@ impl Cache {
     }
 
     /// Published pages of a frame that are not in memory, ascending.
-    fn absent(&self, frame: u32) -> Option<Vec<u8>> {
+    fn absent(&mut self, frame: u32) -> Option<Vec<u8>> {
         let mut pages = match self.page(frame, 0) {
             Ok(head) => published_of(self.frame(frame).ok()?, HeadView(head).pages()),
             Err(_) => self.all_pages(frame)?,

@@ -49,7 +49,7 @@ impl Ahead {
     }
 
     /// The frame and the pages of it to bring in for a miss, that which was missed first.
-    pub fn pages(&mut self, cache: &Cache, miss: Miss) -> Option<(u32, Vec<u8>)> {
+    pub fn pages(&mut self, cache: &mut Cache, miss: Miss) -> Option<(u32, Vec<u8>)> {
         let Miss::Page { frame, page } = miss else { return None };
         // As much as may stay while others come in.
         let most = cache.budget() / (READ_AHEAD_SHARE * PAGE_BYTES as u64);

@@ -35,11 +35,14 @@ impl Forest {
         key: &[u8],
     ) -> Result<Option<Vec<u8>>, Miss> {
         let page = self.cache.page(step.frame, step.page)?;
+        if page.kind() != PageKind::Leaf || page.count() == 0 {
+            return Ok(None);
+        }
         let whole = head.prefix.len() + page.prefix_len();
         let shared = common_len(&self.full_key(page, 0, &head.prefix)?, key);
         let len = whole + shared.saturating_sub(whole) * QUARTERS / 4;
         let Some(bound) = key.get(..len).and_then(successor) else { return Ok(None) };
-        if page.kind() != PageKind::Leaf || !self.is_below_end(head, step.ordinal, &bound)? {
+        if !self.is_below_end(head, step.ordinal, &bound)? {
             return Ok(None);
         }
         let mut bounded = head.clone();
