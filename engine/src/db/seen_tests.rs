@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 
 use super::kit_tests::{Devices, assert_clean};
 use super::{DB, Tree};
-use crate::limits::MIN_CACHE_BYTES;
 use crate::random::repeats;
 
 const RECORDS: u32 = repeats(4000, 60) as u32;
@@ -93,11 +92,10 @@ fn trees_do_not_share_records_and_a_dropped_one_has_none() {
 
 #[test]
 fn records_whose_pages_left_memory_are_found_again() {
-    let mut devices = Devices::hungry();
-    // Less than the cache holds of what is written.
-    let (records, len) = (repeats(3000, 70) as u32, 900);
-    devices.options.cache_bytes = repeats(MIN_CACHE_BYTES as usize, 40 << 10) as u64;
+    let devices = Devices::hungry();
     let tree = devices.tree();
+    // More than the cache holds.
+    let (records, len) = (repeats(3000, 300) as u32, 900);
     let value = |number: u32, generation: u32| alloc::vec![(number ^ generation) as u8; len];
     let look = |generation: &dyn Fn(u32) -> u32| {
         for number in 0..records {
