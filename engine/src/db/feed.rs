@@ -160,13 +160,12 @@ fn entry_from<'a, P: Pages>(reader: Reader<'a, P>, lsn: Lsn) -> Result<Option<En
 
 /// The position of the last entry.
 fn last_position<P: Pages>(reader: Reader<'_, P>) -> Result<Option<Lsn>, Miss> {
-    let end = entry_key(Lsn::MAX, u16::MAX);
-    let leaf = reader.leaf(FEED_TREE, &end)?;
-    let Some(slot) = leaf.page.count().checked_sub(1) else { return Ok(None) };
+    let mut cursor = reader.seek_end(FEED_TREE)?;
+    // The last page may wait for what comes next.
+    let Some(leaf) = reader.previous_page(&mut cursor)? else { return Ok(None) };
     let mut key = Vec::with_capacity(10);
-    key.extend_from_slice(leaf.head.prefix());
-    key.extend_from_slice(leaf.page.prefix());
-    key.extend_from_slice(Stored::read(leaf.page, slot).suffix);
+    leaf.stem(&mut key);
+    key.extend_from_slice(leaf.record(cursor.slot() - 1).suffix);
     Ok(position(&key).map(|(lsn, _)| lsn))
 }
 
