@@ -98,8 +98,6 @@ impl ScanRun {
         while !self.span.is_empty() {
             let (mut cursor, mut sought) = self.seek(reader, last)?;
             loop {
-                // What lies at the place that was sought was compared.
-                let is_sure = sought.is_some();
                 let leaf = match (sought.take(), self.reverse) {
                     (Some(leaf), _) => Some(leaf),
                     (None, false) => reader.next_page(&mut cursor)?,
@@ -108,7 +106,7 @@ impl ScanRun {
                 let Some(leaf) = leaf else { return self.end() };
                 self.touch(reader, leaf, &cursor);
                 let far = self.far_slot(reader, leaf, &mut met)?;
-                match self.walk(reader, leaf, (&mut cursor, is_sure), far)? {
+                match self.walk(reader, leaf, &mut cursor, far)? {
                     Walked::Full => return Ok(()),
                     Walked::Page if self.reverse && far > 0 => return self.end(),
                     Walked::Page if !self.reverse && far < leaf.page.count() => return self.end(),
@@ -217,19 +215,18 @@ impl ScanRun {
         }
     }
 
-    /// Takes entries from a page, from the cursor to `far`; it may be sure already that the first
-    /// one lies in what is left.
+    /// Takes entries from a page, from the cursor to `far`.
     fn walk<P: Pages>(
         &mut self,
         reader: Reader<'_, P>,
         leaf: Leaf<'_>,
-        (cursor, is_sure): (&mut Cursor, bool),
+        cursor: &mut Cursor,
         far: usize,
     ) -> Result<Walked, Miss> {
         leaf.stem(&mut self.stem);
         let mut at = cursor.slot();
         // The records of a page in memory are in order, as far as their suffixes tell.
-        let mut is_sure = is_sure;
+        let mut is_sure = false;
         while self.comes_before(at, far) {
             if is_sure {
                 at = self.take_plain(leaf, at, far);
