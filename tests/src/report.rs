@@ -44,6 +44,8 @@ pub struct Tally {
     pub spills: u64,
     /// Leaf pages split.
     pub page_splits: u64,
+    /// Full pages relieved by a neighbour.
+    pub page_balances: u64,
     /// Leaf pages merged.
     pub page_merges: u64,
     /// Thin frames merged.
@@ -99,6 +101,7 @@ impl Tally {
         self.replayed += stats.replayed_records;
         self.spills += stats.spills;
         self.page_splits += stats.page_splits;
+        self.page_balances += stats.page_balances;
         self.page_merges += stats.page_merges;
         self.merges += stats.merges;
         self.evictions += stats.evictions;
@@ -122,6 +125,7 @@ impl Tally {
         self.replayed += other.replayed;
         self.spills += other.spills;
         self.page_splits += other.page_splits;
+        self.page_balances += other.page_balances;
         self.page_merges += other.page_merges;
         self.merges += other.merges;
         self.evictions += other.evictions;
@@ -141,9 +145,10 @@ impl Tally {
         figure("log switches", log_switches);
     }
 
-    fn counts(&self) -> [(&'static str, u64); 11] {
+    fn counts(&self) -> [(&'static str, u64); 12] {
         [
             ("page splits", self.page_splits),
+            ("page balances", self.page_balances),
             ("page merges", self.page_merges),
             ("spills", self.spills),
             ("merges", self.merges),

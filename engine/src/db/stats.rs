@@ -39,6 +39,8 @@ pub struct TreeStats {
     pub fill_per_mille: u32,
     /// Leaf pages split.
     pub page_splits: u64,
+    /// Full leaf pages that gave records to a neighbour instead of being split.
+    pub page_balances: u64,
     /// Leaf pages merged.
     pub page_merges: u64,
     /// Full frames that moved half their pages to a sibling.
@@ -192,6 +194,7 @@ fn layers(core: &Core, root: &Root) -> Result<TreeStats> {
         staged_evictions: cache.staged_evictions,
         fill_per_mille: core.forest.cache.fill_per_mille(),
         page_splits: forest.page_splits,
+        page_balances: forest.page_balances,
         page_merges: forest.page_merges,
         spills: forest.spills,
         merges: forest.merges,

@@ -112,12 +112,18 @@ impl Forest {
         mut place: Place,
         size: impl Fn(usize) -> usize,
     ) -> Result<Place> {
+        let mut may_lend = true;
         loop {
             let size = size(place.stripped);
             if self.with(|forest| forest.has_room(place, size))? {
                 return Ok(place);
             }
-            self.grow(tree, key, 0)?;
+            // Once: pages that give back and forth would gain nothing.
+            let lent =
+                core::mem::take(&mut may_lend) && self.settle(|forest| forest.lend(place, key))?;
+            if !lent {
+                self.grow(tree, key, 0)?;
+            }
             place = self.with(|forest| forest.place(tree, key))?;
         }
     }

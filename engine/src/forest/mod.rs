@@ -16,6 +16,7 @@ mod cursor;
 mod cut;
 mod land;
 mod leaf;
+mod lend;
 mod lob;
 mod longest;
 mod mend;
@@ -68,6 +69,8 @@ pub struct Root {
 pub struct ForestCounters {
     /// Pages split.
     pub page_splits: u64,
+    /// Full pages that gave records to a neighbour.
+    pub page_balances: u64,
     /// Pages merged.
     pub page_merges: u64,
     /// Frames that gave half their pages to a new sibling.

@@ -14,7 +14,7 @@ use crate::frame::separator_len;
 use crate::ids::TreeId;
 use crate::limits::{MAX_FRAMES, MAX_LEVELS};
 use crate::node::build::page_holds;
-use crate::node::{LongKey, Miss, Owned, Page, PageBuilder, PageKind, Query, Record, search};
+use crate::node::{LongKey, Miss, Owned, Page, PageBuilder, PageKind, Part, Query, Record, search};
 use crate::seeded::{self, Bug};
 
 /// Insertions in a row, each just behind the one before, that make a load ascending.
@@ -155,8 +155,23 @@ impl Forest {
             true => count - 1,
             false => middle_by_bytes(page),
         };
-        // Near the middle the shortest separator wins: it makes routing and prefixes short.
-        let reach = if at_end { 0 } else { count / 16 };
+        if at_end {
+            return self.cut_before(page, middle, prefix);
+        }
+        let broken = Miss::Broken { frame: page.frame(), why: "a page has no middle" };
+        self.separator_near(page, middle, prefix)?.ok_or(broken)
+    }
+
+    /// The slot near `middle` before which the shortest key separates: that makes routing and
+    /// prefixes short. And that key.
+    pub(super) fn separator_near(
+        &self,
+        page: &Page,
+        middle: usize,
+        prefix: &[u8],
+    ) -> Result<Option<(usize, Vec<u8>)>, Miss> {
+        let count = page.count();
+        let reach = count / 16;
         let near = middle.saturating_sub(reach).max(1)..=(middle + reach).min(count - 1);
         let mut best: Option<(usize, usize)> = None;
         for at in near {
@@ -165,8 +180,12 @@ impl Forest {
                 best = Some((at, len));
             }
         }
-        let broken = Miss::Broken { frame: page.frame(), why: "a page has no middle" };
-        let (at, len) = best.ok_or(broken)?;
+        best.map(|(at, _)| self.cut_before(page, at, prefix)).transpose()
+    }
+
+    /// The shortest key that separates the record in slot `at` from the one before it.
+    fn cut_before(&self, page: &Page, at: usize, prefix: &[u8]) -> Result<(usize, Vec<u8>), Miss> {
+        let len = self.separator(page, at, prefix)?;
         let mut key = self.full_key(page, at, prefix)?;
         key.truncate(len.saturating_sub(usize::from(seeded::is(Bug::WrongSeparator))));
         Ok((at, key))
@@ -242,7 +261,7 @@ impl Forest {
 }
 
 /// Whether a record that belongs to `slot` is one of a load in the order of keys.
-fn is_ascending(page: &Page, slot: usize) -> bool {
+pub(super) fn is_ascending(page: &Page, slot: usize) -> bool {
     page.run_at(slot) >= ASCENDING_RUN
 }
 
@@ -275,7 +294,7 @@ pub(super) fn build_page(
 }
 
 /// A page for some of the records of `page`, which lie under at least as long a prefix now.
-fn part(
+pub(super) fn part(
     page: &Page,
     head: &Head,
     ordinal: usize,
@@ -293,7 +312,7 @@ fn part(
     }
     let mut out = Page::new(page.kind(), page.level(), page.frame(), head.pages[ordinal]);
     out.format(&prefix);
-    if !out.fill_from(page, slots.clone(), strip) {
+    if !out.fill_from(&[Part { page, slots: slots.clone(), strip, add: &[] }]) {
         return Err(Miss::Broken { frame: page.frame(), why: "half a page does not fit one" });
     }
     out.take_run(page, &slots);

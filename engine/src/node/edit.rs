@@ -6,7 +6,47 @@ use core::ops::Range;
 use super::page::{HEADER_BYTES, LINE_BYTES, LINE_SLOTS, MAX_LINES, Page};
 use super::record::Record;
 use super::search::fingerprint;
-use crate::limits::PAGE_BYTES;
+use crate::limits::{LONG_KEY_HEAD_BYTES, PAGE_BYTES};
+
+/// Some of a page's records, as they lie under another prefix.
+pub struct Part<'a> {
+    /// The page.
+    pub page: &'a Page,
+    /// Which of its records.
+    pub slots: Range<usize>,
+    /// Bytes that the other prefix is longer by.
+    pub strip: usize,
+    /// What the other prefix leaves to the records, if it is shorter.
+    pub add: &'a [u8],
+}
+
+impl<'a> Part<'a> {
+    /// Records of `page` as they lie under `prefix`, which all of them share.
+    pub fn new(page: &'a Page, slots: Range<usize>, prefix: &[u8]) -> Self {
+        let strip = prefix.len().saturating_sub(page.prefix_len());
+        let add = page.prefix().get(prefix.len()..).unwrap_or(&[]);
+        Self { page, slots, strip, add }
+    }
+
+    fn is_as_it_is(&self) -> bool {
+        self.strip == 0 && self.add.is_empty()
+    }
+
+    /// The record in `slot`, whose suffix may be put together in `suffix`.
+    fn record<'s>(&'s self, slot: usize, suffix: &'s mut Vec<u8>) -> Record<'s> {
+        let record = Record::read(self.page, slot).stripped(self.strip);
+        if self.add.is_empty() {
+            return record;
+        }
+        suffix.clear();
+        suffix.extend_from_slice(self.add);
+        suffix.extend_from_slice(record.suffix);
+        if record.long.is_some() {
+            suffix.truncate(LONG_KEY_HEAD_BYTES);
+        }
+        Record { suffix, ..record }
+    }
+}
 
 impl Page {
     /// Makes an empty page of records with this prefix (relative to the frame's) out of one
@@ -58,10 +98,10 @@ impl Page {
         true
     }
 
-    /// Fills an empty page with the records of `slots` of another, whose prefix is `strip` bytes
-    /// shorter; `false` if they do not fit.
-    pub fn fill_from(&mut self, from: &Self, slots: Range<usize>, strip: usize) -> bool {
-        let count = slots.len();
+    /// Fills an empty page with records of others, one part behind the other; `false` if they do
+    /// not fit.
+    pub fn fill_from(&mut self, parts: &[Part<'_>]) -> bool {
+        let count: usize = parts.iter().map(|part| part.slots.len()).sum();
         let lines = count.div_ceil(LINE_SLOTS).max(1);
         if lines > MAX_LINES {
             return false;
@@ -69,23 +109,30 @@ impl Page {
         self.set_lines(lines);
         let end = self.arrays_end();
         let mut top = self.heap_top();
-        for (at, slot) in slots.enumerate() {
-            let record = Record::read(from, slot).stripped(strip);
-            let size = record.size();
-            if top < end + size {
-                return false;
+        let mut at = 0;
+        let mut suffix = Vec::new();
+        for part in parts {
+            let from = part.page;
+            for slot in part.slots.clone() {
+                let record = part.record(slot, &mut suffix);
+                let size = record.size();
+                if top < end + size {
+                    return false;
+                }
+                top -= size;
+                let mark = if part.is_as_it_is() {
+                    let old = from.offset(slot);
+                    self.bytes_mut()[top..top + size]
+                        .copy_from_slice(&from.bytes()[old..old + size]);
+                    from.bytes()[HEADER_BYTES + slot]
+                } else {
+                    record.write(self, top);
+                    fingerprint(record.suffix, record.long.map(|long| long.len))
+                };
+                self.bytes_mut()[HEADER_BYTES + at] = mark;
+                self.set_offset(at, top);
+                at += 1;
             }
-            top -= size;
-            let mark = if strip == 0 {
-                let old = from.offset(slot);
-                self.bytes_mut()[top..top + size].copy_from_slice(&from.bytes()[old..old + size]);
-                from.bytes()[HEADER_BYTES + slot]
-            } else {
-                record.write(self, top);
-                fingerprint(record.suffix, record.long.map(|long| long.len))
-            };
-            self.bytes_mut()[HEADER_BYTES + at] = mark;
-            self.set_offset(at, top);
         }
         self.set_heap_top(top);
         self.set_count(count);

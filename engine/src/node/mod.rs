@@ -15,6 +15,7 @@ pub mod search;
 pub mod verify;
 
 pub use build::{Owned, PageBuilder};
+pub use edit::Part;
 pub use page::{Page, PageKind};
 pub use record::{LongKey, Record, Value};
 pub use search::{Extents, Miss, Query};

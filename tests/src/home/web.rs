@@ -179,6 +179,7 @@ impl Home for WebHome {
         stats.evictions = count("evictions");
         stats.staged_evictions = count("stagedEvictions");
         stats.page_splits = count("pageSplits");
+        stats.page_balances = count("pageBalances");
         stats.page_merges = count("pageMerges");
         stats.spills = count("spills");
         stats.merges = count("merges");

@@ -21,6 +21,7 @@ export interface TreeStats {
   /** Bytes in use on leaf pages in memory over their capacity, in thousandths. */
   fillPerMille: number;
   pageSplits: number;
+  pageBalances: number;
   pageMerges: number;
   /** Full frames that moved half their pages to a sibling. */
   spills: number;

@@ -55,6 +55,7 @@ pub fn stats(stats: &TreeStats) -> String {
         .number("stagedEvictions", stats.staged_evictions)
         .number("fillPerMille", u64::from(stats.fill_per_mille))
         .number("pageSplits", stats.page_splits)
+        .number("pageBalances", stats.page_balances)
         .number("pageMerges", stats.page_merges)
         .number("spills", stats.spills)
         .number("merges", stats.merges)

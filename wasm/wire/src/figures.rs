@@ -12,7 +12,7 @@ macro_rules! store_conversions {
         $crate::stats_conversions!(
             tree: records, frames, levels, cache_bytes, dirty_pages, cache_misses, cold_reads,
                 lookup_restarts, evictions, staged_evictions, fill_per_mille, page_splits,
-                page_merges, spills, merges, compactions, checkpoints, checkpoint_pages,
+                page_balances, page_merges, spills, merges, compactions, checkpoints, checkpoint_pages,
                 pre_images, log_bytes, log_records, log_written_bytes, log_syncs,
                 written_payload_bytes, replayed_records, replayed_bytes, torn_tail,
                 log_allocated_bytes, last_lsn;

@@ -1,0 +1,142 @@
+//! Balance between neighbours: a full page gives records to the one beside it.
+//!
+//! Owns: when a page is not divided yet. Divided pages are half empty, and where keys come in any
+//! order pages stay at 0.69 on average for that; pages that give to their neighbours first reach
+//! more than 0.8 (the overflow of B*-trees: D. Knuth, The Art of Computer Programming 3, 6.2.4).
+//! Never does: read a neighbour, or write more than a division would: that changes two pages too.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use super::lob::new_anchor;
+use super::split::{is_ascending, part, trial_anchor};
+use super::{Forest, Place};
+use crate::art::head::{Head, HeadView};
+use crate::frame::separator_len;
+use crate::limits::PAGE_BYTES;
+use crate::node::{Miss, Page, Part, Record};
+
+/// Room that a neighbour must have: half of it is given away at a time.
+const ROOM: usize = PAGE_BYTES / 4;
+/// Room that both pages must have afterwards, since their prefixes change.
+const LEFT: usize = PAGE_BYTES / 16;
+/// What a record takes of a page beside its own bytes: a fingerprint and an offset.
+const SLOT_BYTES: usize = 3;
+
+impl Forest {
+    /// Moves records from the full page of `place`, where `key` belongs, to a neighbour in its
+    /// frame; whether it did. After that the place is another one.
+    pub(super) fn lend(&mut self, place: Place, key: &[u8]) -> Result<bool, Miss> {
+        let page = self.cache.page(place.frame, place.page)?;
+        if page.count() < 2 {
+            return Ok(false);
+        }
+        let view = HeadView(self.cache.page(place.frame, 0)?);
+        let numbers = view.pages();
+        let Some(from) = numbers.iter().position(|number| *number == place.page) else {
+            return Ok(false);
+        };
+        let room = |ordinal: usize| {
+            let page = self.cache.page(place.frame, *numbers.get(ordinal)?).ok()?;
+            Some((page.free(), ordinal))
+        };
+        let (left, right) = (from.checked_sub(1).and_then(room), room(from + 1));
+        if is_ascending(page, place.slot) {
+            // What lies behind the load makes way, if there is something, and all of it.
+            let behind = bytes_of(page, place.slot..page.count());
+            let takes = right.is_some_and(|(free, _)| behind > 0 && free >= behind + LEFT);
+            if !takes {
+                return Ok(false);
+            }
+            let next = self.full_key(page, place.slot, view.prefix())?;
+            let separator = &next[..separator_len(key, &next)];
+            return self.shift(place.frame, from, from + 1, place.slot, separator);
+        }
+        let Some((free, to)) = left.max(right).filter(|(free, _)| *free >= ROOM) else {
+            return Ok(false);
+        };
+        let (count, given) = (page.count(), (free - page.free().min(free)) / 2);
+        let slot = match to < from {
+            true => records_of(page, 0..count, given),
+            false => count - records_of(page, (0..count).rev(), given),
+        };
+        match self.separator_near(page, slot, view.prefix())? {
+            Some((slot, separator)) => self.shift(place.frame, from, to, slot, &separator),
+            None => Ok(false),
+        }
+    }
+
+    /// Moves the records of a page before `slot`, or those from there on, to the page before or
+    /// behind it, and has `separator` divide the two from now on. `false`, and nothing changed,
+    /// if they do not fit.
+    fn shift(
+        &mut self,
+        frame: u32,
+        from: usize,
+        to: usize,
+        slot: usize,
+        separator: &[u8],
+    ) -> Result<bool, Miss> {
+        let mut head = Head::parse(self.cache.page(frame, 0)?);
+        let numbers = [from, to].map(|ordinal| head.pages[ordinal]);
+        let full = self.cache.page(frame, numbers[0])?;
+        let taker = self.cache.page(frame, numbers[1])?;
+        let at = from.max(to);
+        let old = head.anchors.long(at);
+        head.anchors.set(at, &trial_anchor(separator, head.prefix.len()));
+        let Some(mut built) = head.build(frame, 0) else { return Ok(false) };
+        let (below, above, all) = (0..slot, slot..full.count(), 0..taker.count());
+        let (kept, parts) = match to < from {
+            true => (above, [(taker, all), (full, below)]),
+            false => (below, [(full, above), (taker, all)]),
+        };
+        let less = part(full, &head, from, kept)?;
+        let Some(more) = filled(&head, to, parts).filter(|more| more.free() >= LEFT) else {
+            return Ok(false);
+        };
+        if head.anchors.long(at).is_some() {
+            let anchor = new_anchor(&mut self.cache, separator, head.prefix.len());
+            head.anchors.set(at, &anchor);
+            let changed = Miss::Broken { frame, why: "page 0 changed its size" };
+            built = head.build(frame, 0).ok_or(changed)?;
+        }
+        if let Some(long) = old {
+            self.cache.drop_extent(long.extent, long.len);
+        }
+        self.cache.install(frame, numbers[0], &less)?;
+        self.cache.install(frame, numbers[1], &more)?;
+        self.cache.install(frame, 0, &built)?;
+        self.counters.page_balances += 1;
+        Ok(true)
+    }
+}
+
+/// What the record in `slot` takes of a page.
+fn bytes_at(page: &Page, slot: usize) -> usize {
+    Record::read(page, slot).size() + SLOT_BYTES
+}
+
+fn bytes_of(page: &Page, slots: Range<usize>) -> usize {
+    slots.map(|slot| bytes_at(page, slot)).sum()
+}
+
+/// How many of the records in `slots`, taken in that order, take `bytes` of a page.
+fn records_of(page: &Page, slots: impl Iterator<Item = usize>, bytes: usize) -> usize {
+    let mut sum = 0;
+    let taken = slots.take_while(|slot| {
+        sum += bytes_at(page, *slot);
+        sum <= bytes
+    });
+    taken.count()
+}
+
+/// A page for records of two pages, which lie one behind the other; `None` if they do not fit.
+fn filled(head: &Head, ordinal: usize, parts: [(&Page, Range<usize>); 2]) -> Option<Box<Page>> {
+    let [(page, _), _] = parts;
+    let prefix: Vec<u8> = head.page_prefix(ordinal);
+    let mut out = Page::new(page.kind(), page.level(), page.frame(), head.pages[ordinal]);
+    out.format(&prefix);
+    let parts = parts.map(|(from, slots)| Part::new(from, slots, &prefix));
+    out.fill_from(&parts).then_some(out)
+}
