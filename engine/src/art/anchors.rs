@@ -24,7 +24,7 @@ impl AnchorList {
 
     /// An empty list with room for `count` anchors of usual length.
     pub fn with_capacity(count: usize) -> Self {
-        const USUAL: usize = 16;
+        const USUAL: usize = 32;
         Self { bytes: Vec::with_capacity(count * USUAL), ends: Vec::with_capacity(count) }
     }
 

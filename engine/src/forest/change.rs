@@ -112,16 +112,16 @@ impl Forest {
         mut place: Place,
         size: impl Fn(usize) -> usize,
     ) -> Result<Place> {
-        let mut may_lend = true;
+        let mut may_balance = true;
         loop {
             let size = size(place.stripped);
             if self.with(|forest| forest.has_room(place, size))? {
                 return Ok(place);
             }
             // Once: pages that give back and forth would gain nothing.
-            let lent =
-                core::mem::take(&mut may_lend) && self.settle(|forest| forest.lend(place, key))?;
-            if !lent {
+            let balanced = core::mem::take(&mut may_balance)
+                && self.settle(|forest| forest.balance(place, key))?;
+            if !balanced {
                 self.grow(tree, key, 0)?;
             }
             place = self.with(|forest| forest.place(tree, key))?;

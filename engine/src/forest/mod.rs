@@ -6,6 +6,7 @@
 //! frame is at its low fence. A structure change loads all it needs first and then cannot fail.
 
 mod ascend;
+mod balance;
 mod beside;
 mod change;
 mod check;
@@ -16,7 +17,6 @@ mod cursor;
 mod cut;
 mod land;
 mod leaf;
-mod lend;
 mod lob;
 mod longest;
 mod mend;

@@ -110,20 +110,36 @@ impl Forest {
         let at = step.ordinal + 1;
         head.pages.insert(at, number);
         head.anchors.insert(at, &trial_anchor(separator, head.prefix.len()));
-        let Some(mut built) = head.build(step.frame, 0) else { return Ok(Outcome::FrameFull) };
+        let Some(built) = head.build(step.frame, 0) else { return Ok(Outcome::FrameFull) };
         let left = part(page, &head, at - 1, 0..middle)?;
         let right = part(page, &head, at, middle..page.count())?;
+        let pages = [(step.page, left), (number, right)];
+        self.install_cut(head, built, (at, separator), pages)?;
+        self.counters.page_splits += 1;
+        Ok(Outcome::Done)
+    }
+
+    /// Puts two neighbours of one frame to their places that part at `separator`, where the page
+    /// of that ordinal begins. `built` is page 0 of `head`, whose anchor there, if it is of a long
+    /// key, has no extent yet.
+    pub(super) fn install_cut(
+        &mut self,
+        mut head: Head,
+        mut built: Box<Page>,
+        (at, separator): (usize, &[u8]),
+        pages: [(u8, Box<Page>); 2],
+    ) -> Result<(), Miss> {
+        let frame = built.frame();
         if head.anchors.long(at).is_some() {
             let anchor = new_anchor(&mut self.cache, separator, head.prefix.len());
             head.anchors.set(at, &anchor);
-            let full = Miss::Broken { frame: step.frame, why: "page 0 changed its size" };
-            built = head.build(step.frame, 0).ok_or(full)?;
+            let changed = Miss::Broken { frame, why: "page 0 changed its size" };
+            built = head.build(frame, 0).ok_or(changed)?;
         }
-        self.cache.install(step.frame, step.page, &left)?;
-        self.cache.install(step.frame, number, &right)?;
-        self.cache.install(step.frame, 0, &built)?;
-        self.counters.page_splits += 1;
-        Ok(Outcome::Done)
+        for (number, page) in &pages {
+            self.cache.install(frame, *number, page)?;
+        }
+        self.cache.install(frame, 0, &built)
     }
 
     /// Where to split a page, and the shortest key that separates the halves.
@@ -305,7 +321,8 @@ pub(super) fn part(
     let heap = |strip: usize| -> usize {
         slots.clone().map(|slot| Record::read(page, slot).stripped(strip).size()).sum()
     };
-    if prefix.len() < page.prefix_len() || !page_holds(slots.len(), heap(strip), prefix.len()) {
+    let holds = || strip == 0 || page_holds(slots.len(), heap(strip), prefix.len());
+    if prefix.len() < page.prefix_len() || !holds() {
         // Records of long keys do not shrink as the prefix grows: keep the old one.
         prefix = page.prefix().into();
         strip = 0;

@@ -1,15 +1,15 @@
 //! Balance between neighbours: a full page gives records to the one beside it.
 //!
-//! Owns: when a page is not divided yet. Divided pages are half empty, and where keys come in any
-//! order pages stay at 0.69 on average for that; pages that give to their neighbours first reach
-//! more than 0.8 (the overflow of B*-trees: D. Knuth, The Art of Computer Programming 3, 6.2.4).
+//! Owns: what is tried before a page is divided. Divided pages are half empty, and where keys come
+//! in any order pages stay at 0.69 on average for that; with the help of neighbours they reach 0.8
+//! (the overflow of B*-trees: D. Knuth, The Art of Computer Programming 3, 6.2.4). Dividing two
+//! full pages into three, as those do, costs as much as it saves and is left out.
 //! Never does: read a neighbour, or write more than a division would: that changes two pages too.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::lob::new_anchor;
 use super::split::{is_ascending, part, trial_anchor};
 use super::{Forest, Place};
 use crate::art::head::{Head, HeadView};
@@ -19,15 +19,15 @@ use crate::node::{Miss, Page, Part, Record};
 
 /// Room that a neighbour must have: half of it is given away at a time.
 const ROOM: usize = PAGE_BYTES / 4;
-/// Room that both pages must have afterwards, since their prefixes change.
+/// Room that a page must have that takes records, since its prefix changes.
 const LEFT: usize = PAGE_BYTES / 16;
 /// What a record takes of a page beside its own bytes: a fingerprint and an offset.
 const SLOT_BYTES: usize = 3;
 
 impl Forest {
-    /// Moves records from the full page of `place`, where `key` belongs, to a neighbour in its
-    /// frame; whether it did. After that the place is another one.
-    pub(super) fn lend(&mut self, place: Place, key: &[u8]) -> Result<bool, Miss> {
+    /// Makes room on the full page of `place`, where `key` belongs, together with a neighbour in
+    /// its frame; whether it did. After that the place is another one.
+    pub(super) fn balance(&mut self, place: Place, key: &[u8]) -> Result<bool, Miss> {
         let page = self.cache.page(place.frame, place.page)?;
         if page.count() < 2 {
             return Ok(false);
@@ -51,7 +51,7 @@ impl Forest {
             }
             let next = self.full_key(page, place.slot, view.prefix())?;
             let separator = &next[..separator_len(key, &next)];
-            return self.shift(place.frame, from, from + 1, place.slot, separator);
+            return self.lend(place.frame, from, from + 1, place.slot, separator);
         }
         let Some((free, to)) = left.max(right).filter(|(free, _)| *free >= ROOM) else {
             return Ok(false);
@@ -62,7 +62,7 @@ impl Forest {
             false => count - records_of(page, (0..count).rev(), given),
         };
         match self.separator_near(page, slot, view.prefix())? {
-            Some((slot, separator)) => self.shift(place.frame, from, to, slot, &separator),
+            Some((slot, separator)) => self.lend(place.frame, from, to, slot, &separator),
             None => Ok(false),
         }
     }
@@ -70,7 +70,7 @@ impl Forest {
     /// Moves the records of a page before `slot`, or those from there on, to the page before or
     /// behind it, and has `separator` divide the two from now on. `false`, and nothing changed,
     /// if they do not fit.
-    fn shift(
+    fn lend(
         &mut self,
         frame: u32,
         from: usize,
@@ -85,7 +85,7 @@ impl Forest {
         let at = from.max(to);
         let old = head.anchors.long(at);
         head.anchors.set(at, &trial_anchor(separator, head.prefix.len()));
-        let Some(mut built) = head.build(frame, 0) else { return Ok(false) };
+        let Some(built) = head.build(frame, 0) else { return Ok(false) };
         let (below, above, all) = (0..slot, slot..full.count(), 0..taker.count());
         let (kept, parts) = match to < from {
             true => (above, [(taker, all), (full, below)]),
@@ -95,18 +95,11 @@ impl Forest {
         let Some(more) = filled(&head, to, parts).filter(|more| more.free() >= LEFT) else {
             return Ok(false);
         };
-        if head.anchors.long(at).is_some() {
-            let anchor = new_anchor(&mut self.cache, separator, head.prefix.len());
-            head.anchors.set(at, &anchor);
-            let changed = Miss::Broken { frame, why: "page 0 changed its size" };
-            built = head.build(frame, 0).ok_or(changed)?;
-        }
+        let pages = [(numbers[0], less), (numbers[1], more)];
+        self.install_cut(head, built, (at, separator), pages)?;
         if let Some(long) = old {
             self.cache.drop_extent(long.extent, long.len);
         }
-        self.cache.install(frame, numbers[0], &less)?;
-        self.cache.install(frame, numbers[1], &more)?;
-        self.cache.install(frame, 0, &built)?;
         self.counters.page_balances += 1;
         Ok(true)
     }
