@@ -66,6 +66,10 @@ mod sync {
         pub fn notify_all(&self) {
             self.0.notify_all();
         }
+
+        pub fn notify_one(&self) {
+            self.0.notify_one();
+        }
     }
 }
 
@@ -120,6 +124,11 @@ impl LogDevice for Log {
 
 /// Writers that each append once and wait; the sync of this number fails.
 fn explore(writers: usize, fails: u64, preemptions: usize) {
+    run(writers, fails, false, preemptions);
+}
+
+/// The same; if `breaks`, the first writer's next append fails.
+fn run(writers: usize, fails: u64, breaks: bool, preemptions: usize) {
     let mut builder = Builder::new();
     builder.preemption_bound = Some(preemptions);
     builder.max_branches = 100_000;
@@ -130,7 +139,7 @@ fn explore(writers: usize, fails: u64, preemptions: usize) {
         // Appends are one after the other, as under the log's own lock.
         let end = loom::sync::Arc::new(loom::sync::Mutex::new(0_u64));
         let write = {
-            let log = log.clone();
+            let (log, durable) = (log.clone(), durable.clone());
             move || -> Result<()> {
                 let mine = {
                     let mut end = end.lock().expect("nobody panicked");
@@ -152,11 +161,14 @@ fn explore(writers: usize, fails: u64, preemptions: usize) {
             })
             .collect();
         let mut outcomes = vec![write()];
+        if breaks {
+            durable.fail(&IoError::new(IoErrorKind::Device, "append", "as planned").into());
+        }
         outcomes.extend(others.into_iter().map(|other| other.join().expect("ends")));
         let syncs = log.syncs.load(Ordering::Acquire);
         assert!(syncs as usize <= writers, "{syncs} syncs");
         let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
-        assert_eq!(failed > 0, fails > 0 && syncs >= fails, "{outcomes:?}");
+        assert!(breaks || (failed > 0) == (fails > 0 && syncs >= fails), "{outcomes:?}");
         assert!(
             outcomes
                 .iter()
@@ -178,4 +190,11 @@ fn three_writers() {
     explore(3, 0, 2);
     explore(3, 1, 2);
     explore(3, 2, 2);
+}
+
+/// Whoever is woken to sync and finds that the log is broken lets the others know.
+#[test]
+fn an_append_that_fails_leaves_nobody_waiting() {
+    run(2, 0, true, 4);
+    run(3, 0, true, 2);
 }

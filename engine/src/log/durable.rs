@@ -26,14 +26,19 @@ pub struct Durable {
     /// Whether there was a failure: asked before every append.
     failed: AtomicBool,
     state: Mutex<State>,
-    /// Told after each sync.
-    done: Condvar,
+    /// Told after a sync: one for those whom the running one is for, the other for those whom the
+    /// next one will be for. So a sync wakes nobody whom it does not help, but its successor.
+    done: [Condvar; 2],
 }
 
 #[derive(Default)]
 struct State {
     /// Whether somebody syncs.
     busy: bool,
+    /// Where the log ended when they began.
+    target: Lsn,
+    /// Which of the two is of the running sync.
+    running: usize,
     /// The first failure of the device.
     failure: Option<String>,
 }
@@ -64,7 +69,7 @@ impl Durable {
             syncs: AtomicU64::new(0),
             failed: AtomicBool::new(false),
             state: Mutex::new(State::default()),
-            done: Condvar::new(),
+            done: [Condvar::new(), Condvar::new()],
         }
     }
 
@@ -97,11 +102,16 @@ impl Durable {
             if self.synced() >= end {
                 return Ok(());
             }
-            state.check()?;
+            if let Err(error) = state.check() {
+                // It may have been woken to sync for others.
+                self.wake_all();
+                return Err(error);
+            }
             if !state.busy {
                 return self.lead(state);
             }
-            self.done.wait(&mut state);
+            let later = usize::from(end > state.target);
+            self.done[state.running ^ later].wait(&mut state);
         }
     }
 
@@ -112,7 +122,7 @@ impl Durable {
     pub(super) fn force(&self) -> Result<()> {
         let mut state = self.state.lock();
         while state.busy {
-            self.done.wait(&mut state);
+            self.done[state.running].wait(&mut state);
         }
         state.check()?;
         self.lead(state)
@@ -120,13 +130,16 @@ impl Durable {
 
     /// Syncs everything appended so far. Nobody else does meanwhile.
     fn lead(&self, mut state: MutexGuard<'_, State>) -> Result<()> {
-        state.busy = true;
-        drop(state);
         // What is appended while the device is busy may be durable or not.
         let end = self.appended.load(Ordering::Acquire);
+        state.busy = true;
+        state.target = end;
+        drop(state);
         let synced = self.device.sync();
         let mut state = self.state.lock();
         state.busy = false;
+        let helped = state.running;
+        state.running ^= 1;
         match &synced {
             Ok(()) => {
                 self.syncs.fetch_add(1, Ordering::Relaxed);
@@ -135,8 +148,19 @@ impl Durable {
             Err(error) => self.note_failure(&mut state, error),
         }
         drop(state);
-        self.done.notify_all();
+        self.done[helped].notify_all();
+        if synced.is_ok() {
+            self.done[helped ^ 1].notify_one();
+        } else {
+            self.wake_all();
+        }
         synced
+    }
+
+    fn wake_all(&self) {
+        for waiting in &self.done {
+            waiting.notify_all();
+        }
     }
 
     /// Remembers the first failure of the device, whoever met it.

@@ -88,6 +88,9 @@ mod imp {
         /// Wakes nobody.
         pub fn notify_all(&self) {}
 
+        /// Wakes nobody.
+        pub fn notify_one(&self) {}
+
         /// Waiting for oneself is a bug of the engine and panics.
         pub fn wait<T>(&self, _guard: &mut MutexGuard<'_, T>) {
             panic!("the only thread waits for another");
