@@ -389,6 +389,20 @@ impl PositionedIo for FileIo {
         })
     }
 
+    fn write_durable(&self, offset: u64, bytes: &[u8]) -> Result<(), IoError> {
+        let written = match self.direct {
+            None => sys::write_durable(&self.file, offset, bytes),
+            Some(_) => Err(io::ErrorKind::Unsupported.into()),
+        };
+        match written {
+            Err(error) if is_unsupported(&error) => {
+                self.write_at(offset, bytes)?;
+                self.sync()
+            }
+            written => written.map_err(|error| self.error_at("write and sync", offset, &error)),
+        }
+    }
+
     fn sync(&self) -> Result<(), IoError> {
         if let Some(mut window) = self.window() {
             window.synced();

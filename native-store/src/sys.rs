@@ -37,6 +37,31 @@ mod imp {
         check(unsafe { libc::fallocate(file.as_raw_fd(), mode, offset, len) }).map(drop)
     }
 
+    pub fn write_durable(file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let mut done = 0;
+        while let Some(rest) = bytes.get(done..).filter(|rest| !rest.is_empty()) {
+            let Ok(offset) = libc::off_t::try_from(offset + done as u64) else {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            };
+            let part =
+                libc::iovec { iov_base: rest.as_ptr().cast_mut().cast(), iov_len: rest.len() };
+            // SAFETY: the descriptor is open for as long as `file` is borrowed; the one part is
+            // memory that `bytes` borrows, which the call only reads.
+            let written = unsafe {
+                libc::pwritev2(file.as_raw_fd(), &raw const part, 1, offset, libc::RWF_DSYNC)
+            };
+            done += match usize::try_from(written) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => written,
+                Err(_) => match io::Error::last_os_error() {
+                    error if error.kind() == io::ErrorKind::Interrupted => 0,
+                    error => return Err(error),
+                },
+            };
+        }
+        Ok(())
+    }
+
     pub fn prefer_large_pages(start: usize, len: usize) {
         const LARGE: usize = 2 << 20;
         let from = start.next_multiple_of(LARGE);
@@ -177,6 +202,10 @@ mod imp {
         Err(io::ErrorKind::Unsupported.into())
     }
 
+    pub fn write_durable(_file: &File, _offset: u64, _bytes: &[u8]) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     pub fn prefer_large_pages(_start: usize, _len: usize) {}
 
     pub fn reserve(_file: &File, _offset: u64, _len: u64) -> io::Result<()> {
@@ -213,6 +242,14 @@ mod imp {
 /// Gives the space of a range back; the length of the file stays.
 pub fn punch(file: &File, offset: u64, len: u64) -> io::Result<()> {
     imp::punch(file, offset, len)
+}
+
+/// Writes bytes and makes them durable, and no others of the file.
+///
+/// # Errors
+/// `Unsupported`, or what the system says for it, where there is no such call.
+pub fn write_durable(file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {
+    imp::write_durable(file, offset, bytes)
 }
 
 /// Asks the system to back whole large pages of the memory from `start` on by large pages.

@@ -11,7 +11,7 @@ use crate::sync::MaybeSync;
 ///    read as zero.
 /// 3. After `sync` returns `Ok`, everything written before it survives loss of power.
 /// 4. Without `sync`, any part of what was written, by sector, may survive or not.
-/// 5. After a failed `write_at`, `sync`, `set_len` or `punch` the state of unsynced bytes is
+/// 5. After a failed `write_at`, `write_durable`, `sync`, `set_len` or `punch` the state of unsynced bytes is
 ///    unknown, and the object refuses further writes with `Poisoned` until it is opened anew.
 ///    (Implementations may leave that to the `Poison` wrapper.)
 /// 6. Offsets and lengths need no alignment; an implementation that needs it bounces.
@@ -33,6 +33,13 @@ pub trait PositionedIo: MaybeSync {
     /// Reads several places, in any order or at once; as good as one `read_at` for each.
     fn read_many(&self, parts: &mut [(u64, &mut [u8])]) -> Result<(), IoError> {
         parts.iter_mut().try_for_each(|(offset, buf)| self.read_at(*offset, buf))
+    }
+
+    /// Writes `bytes` at `offset` and makes them durable, which other writes that were not synced
+    /// need not become: much that waits to be written, and is of no more use, stays unwritten.
+    fn write_durable(&self, offset: u64, bytes: &[u8]) -> Result<(), IoError> {
+        self.write_at(offset, bytes)?;
+        self.sync()
     }
 
     /// Makes all earlier writes durable.

@@ -101,6 +101,14 @@ impl<Io: PositionedIo> PositionedIo for Poison<Io> {
         self.io.read_many(parts)
     }
 
+    fn write_durable(&self, offset: u64, bytes: &[u8]) -> Result<(), IoError> {
+        let write = |io: &Io| io.write_durable(offset, bytes);
+        if seeded::is(Bug::RetrySync) {
+            return write(&self.io).or_else(|_| write(&self.io));
+        }
+        self.guard("sync", write)
+    }
+
     fn sync(&self) -> Result<(), IoError> {
         if seeded::is(Bug::RetrySync) {
             return self.io.sync().or_else(|_| self.io.sync());

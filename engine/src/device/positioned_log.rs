@@ -240,7 +240,7 @@ impl<Io: PositionedIo> PositionedLog<Io> {
         let header = Header { sequence: writer.header.sequence + 1, ..next };
         if writer.created {
             if writer.unsynced {
-                self.io.sync().map_err(lift)?;
+                self.settle_header(&writer.header)?;
             }
             self.io.write_at(header.slot(), &header.encode()).map_err(lift)?;
             (writer.unsynced, writer.mirror) = (true, true);
@@ -254,7 +254,12 @@ impl<Io: PositionedIo> PositionedLog<Io> {
         Ok(())
     }
 
-    /// After a sync: the header is durable, so the other slot may be made equal to it.
+    /// Makes a header durable that was written; the log's bytes may stay as they are.
+    fn settle_header(&self, header: &Header) -> Result<()> {
+        self.io.write_durable(header.slot(), &header.encode()).map_err(lift)
+    }
+
+    /// After that, or a sync: the header is durable, so the other slot may be made equal to it.
     fn put_mirror(&self, writer: &mut Writer) -> Result<()> {
         writer.unsynced = false;
         if writer.mirror {
@@ -367,10 +372,11 @@ impl<Io: PositionedIo> LogDevice for PositionedLog<Io> {
         let next = Header { start, ..writer.header };
         self.put_header(&mut writer, next)?;
         let punched = core::mem::replace(&mut writer.punched, start);
+        let header = writer.header;
         drop(writer);
         // Not under the lock: appends go on while the device is busy. Nobody else changes the
         // header but a reset, which is not called beside this.
-        self.io.sync().map_err(lift)?;
+        self.settle_header(&header)?;
         self.put_mirror(&mut self.writer.lock())?;
         let page = PAGE_BYTES as u64;
         let from = self.shift(state.base, punched)? / page * page;
@@ -386,7 +392,8 @@ impl<Io: PositionedIo> LogDevice for PositionedLog<Io> {
         let next = Header { base: at, start: at, empty: true, ..writer.header };
         self.put_header(&mut writer, next)?;
         if held {
-            self.io.sync().map_err(lift)?;
+            // What the log holds goes away unwritten, as far as it was never written.
+            self.settle_header(&writer.header)?;
             self.put_mirror(&mut writer)?;
             self.io.set_len(DATA).map_err(lift)?;
             self.io.sync().map_err(lift)?;

@@ -183,11 +183,17 @@ pub(super) fn state(inner: &Inner, file: usize, event: usize, choice: Choice) ->
 fn keep(events: &[&Event], draw: Draw, seed: u64, total: usize) -> Vec<bool> {
     let mut keep = vec![false; total];
     let mut later = Sectors::default();
+    let mut synced = Vec::new();
     let mut end = total;
     for (index, event) in events.iter().enumerate().rev() {
         let first = end - event.change.pieces();
         for (piece, keep) in keep[first..end].iter_mut().enumerate() {
             *keep = draw.keeps(seed, index, first + piece);
+        }
+        if let Change::SyncRange { offset, len } = event.change {
+            let first = offset as usize / SECTOR_BYTES;
+            (first..first + sectors((offset, len))).for_each(|number| later.add(number));
+            synced.push((offset, len));
         }
         let (offset, _) = event.change.range();
         let count = sectors(event.change.range());
@@ -197,6 +203,10 @@ fn keep(events: &[&Event], draw: Draw, seed: u64, total: usize) -> Vec<bool> {
             if *keep {
                 later.add(number);
             }
+        }
+        // Its length too, if it was made durable.
+        if count > 0 && synced.contains(&event.change.range()) {
+            keep[first..end].fill(true);
         }
         end = first;
     }
@@ -245,7 +255,7 @@ fn apply(mark: &mut Mark, change: &Change, keep: &[bool], seed: u64) {
                 mark.image.zero(from, to - from);
             }
         }
-        Change::SetLen(_) | Change::Sync | Change::FailedSync => {}
+        Change::SetLen(_) | Change::SyncRange { .. } | Change::Sync | Change::FailedSync => {}
     }
 }
 

@@ -61,9 +61,20 @@ pub struct EventInfo {
 #[derive(Clone)]
 pub(super) enum Change {
     Create,
-    Write { offset: u64, bytes: Arc<[u8]> },
+    Write {
+        offset: u64,
+        bytes: Arc<[u8]>,
+    },
     SetLen(u64),
-    Punch { offset: u64, len: u64 },
+    Punch {
+        offset: u64,
+        len: u64,
+    },
+    /// What was written to a range before it is durable, and nothing else for that.
+    SyncRange {
+        offset: u64,
+        len: u64,
+    },
     Sync,
     FailedSync,
 }
@@ -80,7 +91,8 @@ impl Change {
         match self {
             Self::Write { offset, bytes } => (*offset, bytes.len() as u64),
             Self::Punch { offset, len } => (*offset, *len),
-            Self::Create | Self::SetLen(_) | Self::Sync | Self::FailedSync => (0, 0),
+            Self::Create | Self::SetLen(_) => (0, 0),
+            Self::SyncRange { .. } | Self::Sync | Self::FailedSync => (0, 0),
         }
     }
 
@@ -88,7 +100,7 @@ impl Change {
     /// length or the directory entry.
     pub fn pieces(&self) -> usize {
         match self {
-            Self::Sync | Self::FailedSync => 0,
+            Self::SyncRange { .. } | Self::Sync | Self::FailedSync => 0,
             Self::Create | Self::SetLen(_) => 1,
             Self::Punch { .. } => sectors(self.range()),
             Self::Write { .. } => sectors(self.range()) + 1,
@@ -103,6 +115,7 @@ impl Change {
             Self::Punch { .. } => (4, 0),
             Self::Sync => (5, 0),
             Self::FailedSync => (6, 0),
+            Self::SyncRange { offset, .. } => (7, *offset as u32),
         };
         let (offset, len) = self.range();
         [tag, file as u64, offset, len, crc.into()].into_iter().fold(seed, |hash, word| {
@@ -118,7 +131,7 @@ impl Event {
             Change::Write { .. } => Call::Write,
             Change::SetLen(_) => Call::SetLen,
             Change::Punch { .. } => Call::Punch,
-            Change::Sync | Change::FailedSync => Call::Sync,
+            Change::SyncRange { .. } | Change::Sync | Change::FailedSync => Call::Sync,
         };
         let (offset, len) = match self.change {
             Change::SetLen(len) => (len, 0),

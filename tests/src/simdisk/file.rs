@@ -89,6 +89,19 @@ impl PositionedIo for SimFile {
         })
     }
 
+    fn write_durable(&self, offset: u64, bytes: &[u8]) -> Result<(), IoError> {
+        self.write_at(offset, bytes)?;
+        let run = |inner: &mut Inner, file: usize| {
+            inner.change(file, Change::SyncRange { offset, len: bytes.len() as u64 });
+            Ok(())
+        };
+        self.call(Call::Sync, run, |inner, file, kind| {
+            if kind == FaultKind::DropDirty {
+                inner.sync_dropping(file);
+            }
+        })
+    }
+
     fn sync(&self) -> Result<(), IoError> {
         let run = |inner: &mut Inner, file: usize| {
             inner.sync(file);

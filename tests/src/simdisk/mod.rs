@@ -100,7 +100,8 @@ impl Inner {
             Change::Write { offset, bytes } => state.live.write(*offset, bytes),
             Change::SetLen(len) => state.live.set_len(*len),
             Change::Punch { offset, len } if punched_reads_zero => state.live.zero(*offset, *len),
-            Change::Punch { .. } | Change::Sync | Change::FailedSync => {}
+            Change::Punch { .. } => {}
+            Change::SyncRange { .. } | Change::Sync | Change::FailedSync => {}
         }
         self.events.push(Event { file, change });
     }

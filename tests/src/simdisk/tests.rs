@@ -43,6 +43,22 @@ fn what_was_synced_stays_and_what_was_not_may_go() {
 }
 
 #[test]
+fn a_durable_write_stays_and_takes_nothing_with_it() {
+    let (disk, file) = synced();
+    file.write_at(0, &[2; 1536]).unwrap();
+    file.write_durable(512, &[3; 512]).unwrap();
+    file.write_at(512, &[4; 512]).unwrap();
+    let after = |choice| bytes(&disk.crash(choice));
+    assert_eq!(after(Choice::LoseAll), [[1; 512], [3; 512]].concat());
+    assert_eq!(after(Choice::KeepAll), [[2; 512], [4; 512], [2; 512]].concat());
+    let all: BTreeSet<Vec<u8>> = (0..500).map(|seed| after(Choice::Seeded(seed))).collect();
+    assert!(all.iter().all(|found| matches!(found[512], 3 | 4)), "what was durable is gone");
+    assert!(all.contains(&[[1; 512], [3; 512]].concat()) && all.iter().any(|found| found[0] == 2));
+    let before = bytes(&disk.crash_at(4, Choice::LoseAll));
+    assert_eq!(before, [1; 512], "before the call returned it was not");
+}
+
+#[test]
 fn creation_is_lost_without_a_sync() {
     let disk = SimDisk::new();
     let file = disk.file("f").unwrap();

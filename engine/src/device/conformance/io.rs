@@ -62,7 +62,7 @@ pub fn positioned_io<Io: PositionedIo>(make: impl FnOnce() -> Io, reopen: impl F
     io.punch(8_192, 16_384).expect("punch");
     io.punch(60_000, 1 << 20).expect("punch past the end");
     assert_eq!(io.size().expect("size"), 65_536, "punch must keep the length");
-    let kept = noise(99, 65_536);
+    let mut kept = noise(99, 65_536);
     for range in [0..8_192, 24_576..60_000] {
         let mut buf = vec![0; range.len()];
         io.read_at(range.start as u64, &mut buf).expect("read");
@@ -72,6 +72,8 @@ pub fn positioned_io<Io: PositionedIo>(make: impl FnOnce() -> Io, reopen: impl F
 
     // Clause 3, as far as it shows without loss of power.
     io.sync().expect("sync");
+    io.write_durable(4_090, &noise(7, 12)).expect("durable write");
+    kept[4_090..4_102].copy_from_slice(&noise(7, 12));
     let io = reopen(io);
     let mut buf = vec![0; 8_192];
     io.read_at(0, &mut buf).expect("read");
@@ -89,8 +91,13 @@ pub fn positioned_io_poisons<Base: PositionedIo, Io: PositionedIo>(
     make: impl Fn(alloc::sync::Arc<Failing<Base>>) -> Io,
 ) {
     type Change<Io> = fn(&Io) -> Result<(), crate::error::IoError>;
-    let changes: [Change<Io>; 4] =
-        [|io| io.write_at(0, b"x"), |io| io.sync(), |io| io.set_len(1), |io| io.punch(0, 1)];
+    let changes: [Change<Io>; 5] = [
+        |io| io.write_at(0, b"x"),
+        |io| io.write_durable(0, b"x"),
+        |io| io.sync(),
+        |io| io.set_len(1),
+        |io| io.punch(0, 1),
+    ];
     for (number, first) in changes.iter().enumerate() {
         let failing = alloc::sync::Arc::new(Failing::new(base(), IoErrorKind::NoSpace));
         let io = make(failing.clone());

@@ -137,6 +137,10 @@ impl<Io: PositionedIo + ?Sized> PositionedIo for alloc::sync::Arc<Io> {
         (**self).read_many(parts)
     }
 
+    fn write_durable(&self, offset: u64, bytes: &[u8]) -> Result<(), IoError> {
+        (**self).write_durable(offset, bytes)
+    }
+
     fn sync(&self) -> Result<(), IoError> {
         (**self).sync()
     }
