@@ -287,7 +287,7 @@ mod tests {
     #[test]
     fn statistics_read_back_as_written() {
         let written = serde_json::to_string(&distinct()).expect("is plain data");
-        assert!(written.contains(r#""records":2,"#) && written.contains(r#""bytes_written":38"#));
+        assert!(written.contains(r#""records":2,"#) && written.contains(r#""bytes_written":39"#));
         assert_eq!(serde_json::from_str::<TreeStats>(&written).expect("reads"), distinct());
     }
 
