@@ -185,12 +185,45 @@ fn identity() {
     });
     // A whole page of another place, as a lost write of a page map would leave it.
     planted(Class::Identity, |store| {
+        let (blob, page, bytes) = store.find(LEAF, 2);
+        let pages = store.pages();
+        let other = pages.iter().find(|(b, p, x)| (*b, *p) != (blob, page) && x[AT_KIND] == LEAF);
+        let (blob, page, _) = other.expect("another leaf");
+        Some(store.write(*blob, *page, &bytes))
+    });
+}
+
+#[test]
+fn order() {
+    planted(Class::Order, |store| {
+        let (blob, page, mut bytes) = store.find(LEAF, 2);
+        let (first, second) = (offset_at(&bytes, 0), offset_at(&bytes, 1));
+        for byte in 0..2 {
+            bytes.swap(first + byte, second + byte);
+        }
+        bytes.swap(AT_MARKS, AT_MARKS + 1);
+        Some(store.write(blob, page, &bytes))
+    });
+}
+
+#[test]
+fn fingerprint() {
+    planted(Class::Fingerprint, |store| {
+        let (blob, page, mut bytes) = store.find(LEAF, 2);
+        bytes[AT_MARKS + 1] ^= 0x10;
+        Some(store.write(blob, page, &bytes))
+    });
+}
+
+#[test]
+fn bounds() {
+    planted(Class::Bounds, |store| {
+        // The records of one page at the place of another, with that place's identity.
         let leaves: Vec<_> =
             store.pages().into_iter().filter(|(.., x)| x[AT_KIND] == LEAF).collect();
         let beside = |pair: &&[(BlobId, u32, Page)]| pair[0].0 == pair[1].0;
         let pair = leaves.windows(2).find(beside).expect("two leaves of a frame");
-        let ((.., bytes), (blob, page, there)) = (&pair[0], &pair[1]);
-        let mut bytes = *bytes;
+        let ((.., mut bytes), (blob, page, there)) = (pair[0], &pair[1]);
         bytes[..AT_LSN].copy_from_slice(&there[..AT_LSN]);
         Some(store.write(*blob, *page, &bytes))
     });
