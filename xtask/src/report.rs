@@ -72,7 +72,7 @@ const SUITES: &[Suite] = &[
     Suite {
         name: "bit_flips",
         full: &[("HOLT_FLIP_STRIDE", "1")],
-        cut: &[("HOLT_FLIP_STRIDE", "13")],
+        cut: &[("HOLT_FLIP_STRIDE", "11")],
         feature: None,
     },
     Suite {
