@@ -54,13 +54,13 @@ pub const SMALL_MOVES: u64 = 20;
 pub const LARGE_MOVES: u64 = 2;
 
 /// Durable overwrites of one writer in one round.
-pub const DURABLE_PUTS: u64 = 100;
+pub const DURABLE_PUTS: u64 = 400;
 
 /// Writers that commit durably beside each other,
 pub const DURABLE_WRITERS: u64 = 16;
 
 /// and what each of them writes in one round.
-pub const DURABLE_EACH: u64 = 25;
+pub const DURABLE_EACH: u64 = 250;
 
 /// Most operations of one thread in one round: they are made before the clock starts.
 pub const THREAD_OPS: u64 = 100_000;

@@ -232,6 +232,13 @@ pub const MAX_GET_MANY_KEYS: usize = 65_536;
 /// Frames counted in one look; a longer count is of a snapshot, and goes on while others write.
 pub const MAX_COUNT_FRAMES: usize = 1024;
 
+/// Longest time that a sync waits for the writers whom the last one was for, in microseconds:
+/// some syncs of a fast device.
+pub const MAX_GATHER_MICROS: u64 = 200;
+
+/// Most syncs that wait for nobody after some had waited in vain.
+pub const MAX_HURRIED_SYNCS: u32 = 64;
+
 /// Changes of single pages that a thread makes before the frames are told of them.
 pub const MAX_NOTED: usize = 256;
 

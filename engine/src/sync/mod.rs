@@ -13,6 +13,10 @@ pub use spares::Spares;
 
 #[cfg(unix)]
 mod imp {
+    use core::time::Duration;
+
+    use crate::limits::MAX_GATHER_MICROS;
+
     pub use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 
     pub use super::gate::{Gate, Point, ReadGuard, WriteGuard};
@@ -35,6 +39,11 @@ mod imp {
             super::shim::spin();
         }
         mutex.lock()
+    }
+
+    /// Waits, but not for long; whether the time was over before somebody told.
+    pub fn wait_a_moment<T>(told: &Condvar, held: &mut MutexGuard<'_, T>) -> bool {
+        told.wait_for(held, Duration::from_micros(MAX_GATHER_MICROS)).timed_out()
     }
 
     /// What a device must be to be shared: with threads, safe to share between them.
@@ -95,6 +104,12 @@ mod imp {
         pub fn wait<T>(&self, _guard: &mut MutexGuard<'_, T>) {
             panic!("the only thread waits for another");
         }
+    }
+
+    /// As [`Condvar::wait`].
+    pub fn wait_a_moment<T>(told: &Condvar, held: &mut MutexGuard<'_, T>) -> bool {
+        told.wait(held);
+        false
     }
 
     /// A reader-writer lock for one thread.
