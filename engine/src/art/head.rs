@@ -87,21 +87,15 @@ impl Head {
     /// The prefix of a page that would cover the ordinals `first..=last`.
     pub fn span_prefix(&self, first: usize, last: usize) -> Vec<u8> {
         let low = self.edge_bytes(first);
-        let high = if last + 1 < self.anchors.len() {
-            let whole = self.anchors.long(last + 1).is_none();
-            Some((self.edge_bytes(last + 1), whole))
-        } else {
-            self.high.as_ref().map(|high| (high.bytes.clone(), high.long.is_none()))
-        };
-        let low_edge = Edge { bytes: &low, whole: true };
-        let high_edge = high.as_ref().map(|(bytes, whole)| Edge { bytes, whole: *whole });
-        let limit = self.prefix.len() + MAX_PAGE_PREFIX_BYTES;
-        let len = prefix_between(low_edge, high_edge, limit).max(self.prefix.len());
-        low.get(self.prefix.len()..len).unwrap_or(&[]).into()
+        if last + 1 < self.anchors.len() {
+            let (high, whole) = (self.edge_bytes(last + 1), self.anchors.long(last + 1).is_none());
+            return prefix_within(&low, Some(Edge { bytes: &high, whole }), self.prefix.len());
+        }
+        prefix_within(&low, self.high.as_ref().map(Bound::edge), self.prefix.len())
     }
 
     /// What is at hand of the absolute key where `ordinal` starts.
-    fn edge_bytes(&self, ordinal: usize) -> Vec<u8> {
+    pub fn edge_bytes(&self, ordinal: usize) -> Vec<u8> {
         if ordinal == 0 {
             return self.low.bytes.clone();
         }
@@ -189,6 +183,14 @@ impl Head {
     }
 }
 
+/// The prefix of a page between these absolute keys, relative to its frame's, which has
+/// `stripped` bytes.
+pub fn prefix_within(low: &[u8], high: Option<Edge<'_>>, stripped: usize) -> Vec<u8> {
+    let limit = stripped + MAX_PAGE_PREFIX_BYTES;
+    let len = prefix_between(Edge { bytes: low, whole: true }, high, limit).max(stripped);
+    low.get(stripped..len).unwrap_or(&[]).into()
+}
+
 fn put_long(bytes: &mut [u8; PAGE_BYTES], at: usize, long: Option<LongKey>) {
     let long = long.unwrap_or(LongKey { extent: 0, len: 0 });
     bytes[at..at + 8].copy_from_slice(&long.extent.to_le_bytes());
@@ -251,6 +253,10 @@ impl<'a> HeadView<'a> {
 
     fn strings_at(self) -> usize {
         AT_TABLES + self.count() + self.longs() * LONG_ENTRY + self.len_at(AT_GROUPS)
+    }
+
+    fn strings_len(self) -> usize {
+        self.prefix_len() + self.len_at(AT_LOW_LEN) + self.len_at(AT_HIGH_LEN)
     }
 
     /// What every key of the frame starts with.
@@ -355,6 +361,63 @@ impl<'a> HeadView<'a> {
             }
         }
         anchors
+    }
+
+    /// What is at hand of the absolute key where the page at `ordinal` starts, in a head without
+    /// long anchors.
+    pub fn edge_bytes(self, ordinal: usize) -> Vec<u8> {
+        let mut anchor = Vec::new();
+        let rest = match ordinal {
+            0 => self.low_suffix(),
+            _ => {
+                super::anchor(self.routing(), ordinal, &mut anchor);
+                anchor.as_slice()
+            }
+        };
+        [self.prefix(), rest].concat()
+    }
+
+    /// The whole key of the anchor at `ordinal`, if it is a long one.
+    pub fn long_anchor(self, ordinal: usize) -> Option<LongKey> {
+        let longs = (0..self.longs()).map(|index| self.long(index));
+        longs.into_iter().find(|(at, _)| *at == ordinal).map(|(_, long)| long)
+    }
+
+    /// Whether all anchors are in the routing index, whole.
+    pub fn has_short_anchors(self) -> bool {
+        self.longs() == 0
+    }
+
+    /// Page 0 with `anchor` where the page at `ordinal` starts, or with a page more, of the given
+    /// number, that starts there. It is what [`Head::build`] would give; `None` if it has to be
+    /// built, or does not fit.
+    pub fn revise(self, ordinal: usize, page: Option<u8>, anchor: &[u8]) -> Option<Box<Page>> {
+        if !self.has_short_anchors() || anchor.len() > ANCHOR_HEAD_BYTES {
+            return None;
+        }
+        let revision = super::revise(self.routing(), ordinal, anchor, page.is_some())?;
+        let strings = self.strings_at()..self.strings_at() + self.strings_len();
+        let end = strings.end + usize::from(page.is_some());
+        let routing = end.next_multiple_of(64);
+        let mut out = Page::new(PageKind::Head, self.0.level(), self.0.frame(), 0);
+        let bytes = out.bytes_mut();
+        let len = revision.write(bytes.get_mut(routing..)?)?;
+        bytes[AT_COUNT..AT_TABLES].copy_from_slice(self.part(AT_COUNT, AT_TABLES - AT_COUNT));
+        let (before, behind) = self.pages().split_at_checked(ordinal)?;
+        let mut at = AT_TABLES;
+        for part in [before, page.as_slice(), behind, &self.0.bytes()[strings]] {
+            bytes.get_mut(at..at + part.len())?.copy_from_slice(part);
+            at += part.len();
+        }
+        if let Some(page) = page {
+            let mut used = self.used();
+            used.add(page);
+            bytes[AT_USED..AT_USED + 16].copy_from_slice(&used.0.to_le_bytes());
+            out.set_u16(AT_COUNT, self.count() as u16 + 1);
+        }
+        out.set_u16(AT_ROUTING, routing as u16);
+        out.set_u16(AT_ROUTING_LEN, len as u16);
+        Some(out)
     }
 
     /// The ordinal of the page where the queried key belongs.

@@ -34,8 +34,12 @@
 //! branch on the outcome. Payloads travel with the heads, so that finding the next node costs no
 //! further line, nor does an answer that is not below a tail or a node.
 
+mod revise;
+
 use alloc::vec::Vec;
 use core::cmp::Ordering;
+
+pub use revise::{Revision, revise};
 
 use super::Refused;
 use super::anchors::{AnchorList, rebuilds, well_formed};
@@ -268,8 +272,10 @@ fn find(index: &[u8], ordinal: usize, out: &mut Vec<u8>) -> Option<()> {
     for _ in 0..MAX_DEPTH {
         let node = Node::read(index, at)?;
         out.extend_from_slice(node.shared);
-        let reaches = |head: &u64| last_of(index, *head).is_some_and(|last| last >= ordinal);
-        let head = node.heads.iter().map(word).find(reaches)?;
+        let heads = node.heads.get(..usize::from(node.header[0]))?;
+        let ends_before =
+            |head: &[u8; 8]| last_of(index, word(head)).is_some_and(|last| last < ordinal);
+        let head = heads.get(heads.partition_point(ends_before)).map(word)?;
         push_slice(head, out);
         match below(index, head)? {
             Below::Ends(found) => return (found == ordinal).then_some(()),
@@ -343,11 +349,14 @@ pub fn verify(index: &[u8]) -> Result<(), &'static str> {
     rebuilds(index, &anchors(index)?, build)
 }
 
-/// Anchors `first..end` of the list share a head.
-struct Run {
+/// What one head of a node stands for: the anchors `first..end`.
+struct Run<'a> {
+    /// With a payload of zero.
     head: u64,
     first: usize,
     end: usize,
+    /// What is left of the only one.
+    tail: &'a [u8],
 }
 
 /// See [`super::build`]. One pass, layer by layer: nodes come after the node that leads to them.
@@ -367,10 +376,7 @@ fn write(anchors: &[&[u8]], out: &mut [u8]) -> Option<usize> {
     let mut done = 0;
     while let Some(&job) = jobs.get(done) {
         if done > 0 {
-            // The head is there, its payload still zero.
-            let place = pen.out.get(job.word_at..)?.first_chunk::<8>().map(word)?;
-            let head = place | payload(NODE, pen.at)?;
-            pen.put(job.word_at, &head.to_le_bytes())?;
+            lead_here(job.word_at, &mut pen)?;
         }
         write_node(anchors, job, &mut runs, &mut pen, &mut jobs)?;
         done += 1;
@@ -378,6 +384,13 @@ fn write(anchors: &[&[u8]], out: &mut [u8]) -> Option<usize> {
     let len = pen.at;
     pen.put(2, &u16::try_from(len).ok()?.to_le_bytes())?;
     Some(len)
+}
+
+/// Makes the head at `word_at`, which has no payload yet, lead to the node that comes next.
+fn lead_here(word_at: usize, pen: &mut Pen<'_>) -> Option<()> {
+    let head = pen.out.get(word_at..)?.first_chunk::<8>().map(word)?;
+    let head = head | payload(NODE, pen.at)?;
+    pen.put(word_at, &head.to_le_bytes())
 }
 
 /// The payload for what lies at `at`, a multiple of 4; none if it lies too far out.
@@ -388,10 +401,10 @@ fn payload(kind: u64, at: usize) -> Option<u64> {
 
 /// Writes the node of `job` and the tails of its heads, and adds the runs below it to `jobs`;
 /// `runs` is room for working in.
-fn write_node(
-    anchors: &[&[u8]],
+fn write_node<'a>(
+    anchors: &[&'a [u8]],
     job: Job,
-    runs: &mut Vec<Run>,
+    runs: &mut Vec<Run<'a>>,
     pen: &mut Pen<'_>,
     jobs: &mut Vec<Job>,
 ) -> Option<()> {
@@ -401,8 +414,25 @@ fn write_node(
     let depth = job.depth + common_len(&front[job.depth..], &back[job.depth..]);
     let common = &front[job.depth..depth];
     find_runs(anchors, job, depth, runs);
+    let heads_at = write_runs(runs, common, [job.first - 1, job.end - 1], pen)?;
+    for (place, run) in runs.iter().enumerate().filter(|(_, run)| run.end - run.first > 1) {
+        let (first, end, word_at) = (run.first, run.end, heads_at + 8 * place);
+        jobs.push(Job { first, end, depth: depth + SLICE, word_at });
+    }
+    Some(())
+}
+
+/// Writes a node: what its runs have in common, the ordinals before its first anchor and of its
+/// last one, its heads, and the tails of those that stand for one anchor. The others have no
+/// payload yet. Returns where the heads are.
+fn write_runs(
+    runs: &[Run<'_>],
+    common: &[u8],
+    ordinals: [usize; 2],
+    pen: &mut Pen<'_>,
+) -> Option<usize> {
     let count = runs.len();
-    let header = [count, common.len(), job.first - 1, job.end - 1].map(|field| field as u8);
+    let header = [count, common.len(), ordinals[0], ordinals[1]].map(|field| field as u8);
     pen.write(&header)?;
     let padded = if count > NARROW {
         for sample in 1..=SAMPLES {
@@ -423,32 +453,48 @@ fn write_node(
     }
     pen.align()?;
     for (place, run) in runs.iter().enumerate() {
-        let word_at = heads_at + 8 * place;
-        let mut payload_bits = payload(ENDS, 4 * run.first)?;
-        if run.end - run.first > 1 {
-            jobs.push(Job { first: run.first, end: run.end, depth: depth + SLICE, word_at });
-            payload_bits = 0;
-        } else if length(run.head) == MORE {
-            payload_bits = payload(TAIL, pen.at)?;
-            let tail = &anchors[run.first][depth + SLICE..];
-            pen.write(&[run.first as u8, tail.len() as u8])?;
-            pen.write(tail)?;
-            pen.align()?;
+        let mut payload_bits = 0;
+        if run.end - run.first == 1 {
+            payload_bits = payload(ENDS, 4 * run.first)?;
+            if length(run.head) == MORE {
+                payload_bits = payload(TAIL, pen.at)?;
+                write_tail(run, pen)?;
+            }
         }
-        pen.put(word_at, &(run.head | payload_bits).to_le_bytes())?;
+        pen.put(heads_at + 8 * place, &(run.head | payload_bits).to_le_bytes())?;
     }
+    Some(heads_at)
+}
+
+/// Writes what a head leaves of its only anchor: ordinal, length, the rest, zeros up to a multiple
+/// of 4.
+#[inline]
+fn write_tail(run: &Run<'_>, pen: &mut Pen<'_>) -> Option<()> {
+    let len = run.tail.len();
+    let at = pen.skip((2 + len).next_multiple_of(4))?;
+    let (front, padding) = pen.out.get_mut(at..pen.at)?.split_at_mut(2 + len);
+    (front[0], front[1]) = (run.first as u8, len as u8);
+    front[2..].copy_from_slice(run.tail);
+    padding.fill(0);
     Some(())
 }
 
 /// Puts the anchors of `job`, grouped by their head after `depth` bytes, into `runs`.
-fn find_runs(anchors: &[&[u8]], job: Job, depth: usize, runs: &mut Vec<Run>) {
+fn find_runs<'a>(anchors: &[&'a [u8]], job: Job, depth: usize, runs: &mut Vec<Run<'a>>) {
     runs.clear();
     for (at, anchor) in anchors.iter().enumerate().take(job.end).skip(job.first) {
-        let head = head(&anchor[depth..], 0);
+        let rest = &anchor[depth..];
+        let head = head(rest, 0);
         match runs.last_mut() {
             // Anchors with equal heads both go on: they would be the same string otherwise.
             Some(run) if run.head == head => run.end = at + 1,
-            _ => runs.push(Run { head, first: at, end: at + 1 }),
+            _ => runs.push(Run { head, first: at, end: at + 1, tail: tail(rest) }),
         }
     }
+}
+
+/// What a head leaves of the rest of an anchor.
+#[inline]
+fn tail(rest: &[u8]) -> &[u8] {
+    rest.get(SLICE..).unwrap_or_default()
 }

@@ -31,6 +31,7 @@ mod tests;
 
 pub use anchors::AnchorList;
 pub use frame_anchors::{Anchor, Anchors};
+pub use heads::Revision;
 
 use alloc::vec::Vec;
 
@@ -74,6 +75,18 @@ pub fn anchor(index: &[u8], ordinal: usize, out: &mut Vec<u8>) -> bool {
 /// All anchors in order, to build an index with one more or one fewer.
 pub fn anchors(index: &[u8]) -> Result<AnchorList, &'static str> {
     heads::anchors(index)
+}
+
+/// How to make of `index` the one that has `anchor` at `ordinal`, where another one was or, if it
+/// `comes_in`, before that. It is the one that [`build`] would write, for a fraction of the work;
+/// none if the change takes more than that.
+pub fn revise<'a>(
+    index: &'a [u8],
+    ordinal: usize,
+    anchor: &'a [u8],
+    comes_in: bool,
+) -> Option<Revision<'a>> {
+    heads::revise(index, ordinal, anchor, comes_in)
 }
 
 /// Whether the bytes are an index that [`build`] would write, byte for byte; says what is wrong

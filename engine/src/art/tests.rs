@@ -310,10 +310,29 @@ proptest! {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "too long for Miri")]
+    fn a_revised_index_is_the_one_that_would_be_built(
+        keys in prop::collection::vec(strings(), 0..127),
+        changes in prop::collection::vec((strings(), 0..128usize, any::<bool>()), 1..40),
+    ) {
+        let anchors = normal(keys);
+        for (change, at, comes_in) in changes {
+            let place = anchors.partition_point(|anchor| *anchor < change);
+            revised(&anchors, place, &change, comes_in);
+            revised(&anchors, place.saturating_sub(1), &change, false);
+            revised(&anchors, at, &change, comes_in);
+        }
+    }
+
+    #[test]
     fn any_bytes_are_searched_and_checked(
         index in prop::collection::vec(any::<u8>(), 0..600),
         query in prop::collection::vec(any::<u8>(), 0..40),
     ) {
+        for ordinal in [0, 1, 2, 60] {
+            let revision = super::heads::revise(&index, ordinal, &query, ordinal % 2 == 0);
+            revision.map(|revision| revision.write(&mut [0; 600]));
+        }
         for way in ways() {
             total(&way, &index, &query)?;
         }
@@ -334,6 +353,10 @@ proptest! {
                 let at = at.index(bad.len());
                 bad[at] ^= change;
             }
+            for (ordinal, query) in queries.iter().enumerate() {
+                let revision = super::heads::revise(&bad, ordinal, query, ordinal % 2 == 0);
+                revision.map(|revision| revision.write(&mut [0; ROOM]));
+            }
             for query in anchors.iter().chain(&queries) {
                 total(&way, &bad, query)?;
             }
@@ -346,6 +369,49 @@ proptest! {
             }
         }
     }
+}
+
+/// Changes one anchor, or adds one, in the index; what comes out is what would be built of them,
+/// or nothing. Returns whether something did.
+fn revised(anchors: &[Vec<u8>], ordinal: usize, anchor: &[u8], comes_in: bool) -> bool {
+    let slices: Vec<&[u8]> = anchors.iter().map(Vec::as_slice).collect();
+    let mut index = std::vec![0; ROOM];
+    let Ok(len) = super::heads::build(&slices, &mut index) else { return false };
+    let mut out = std::vec![0; ROOM];
+    let revision = super::heads::revise(&index[..len], ordinal, anchor, comes_in);
+    let revised = revision.and_then(|revision| revision.write(&mut out));
+    let mut changed = slices.clone();
+    match comes_in {
+        true => changed.insert(ordinal.min(slices.len()), anchor),
+        false if ordinal < slices.len() => changed[ordinal] = anchor,
+        false => {}
+    }
+    let mut anew = std::vec![0; ROOM];
+    let Some(len) = revised else { return false };
+    let built = super::heads::build(&changed, &mut anew);
+    assert_eq!(built, Ok(len), "{anchor:?} at {ordinal} of {slices:?}");
+    assert!(out[..len] == anew[..len], "{anchor:?} at {ordinal} of {slices:?}");
+    let short = super::heads::revise(&index, ordinal, anchor, comes_in);
+    let short = short.and_then(|revision| revision.write(&mut out[..len - 1]));
+    assert_eq!(short, None, "it needs all of its room");
+    true
+}
+
+#[test]
+fn separators_that_move_are_revised_and_not_built() {
+    let key = |at: usize| format!("bucket-{:02}/path-{:05}/file-{at:07}", at % 3, at % 7);
+    let keys = normal((0..100).map(|at| key(at * 100).into_bytes()));
+    let mut done = 0;
+    for ordinal in 1..keys.len() {
+        let mut near = keys[ordinal].clone();
+        let last = near.len() - 2;
+        near[last] += 1;
+        done += usize::from(revised(&keys, ordinal, &near, false));
+        done += usize::from(revised(&keys, ordinal + 1, &near, true));
+        // In no place but its own.
+        assert!(!revised(&keys, ordinal, &near, true) && !revised(&keys, 0, &near, false));
+    }
+    assert!(done > keys.len(), "{done} of {}", 2 * keys.len());
 }
 
 /// Nothing panics, and what comes back is in bounds.

@@ -11,12 +11,12 @@ use alloc::vec::Vec;
 
 use super::Forest;
 use super::route::Step;
-use super::split::trial_anchor;
-use crate::art::head::Head;
+use crate::art::head::{Head, HeadView, prefix_within};
 use crate::codec::order::common_len;
+use crate::frame::bound::Edge;
 use crate::frame::successor;
 use crate::limits::PAGE_BYTES;
-use crate::node::{Miss, PageKind, Record};
+use crate::node::{Miss, Page, PageKind, Record};
 
 /// Of the bytes that the records of a page share, so many quarters become its prefix: the more, the
 /// smaller its records are, and the sooner a load is past its bound and leaves a page half full.
@@ -28,28 +28,23 @@ const WORTH: usize = PAGE_BYTES / 8;
 impl Forest {
     /// A bound between the full page of `step` and what an ascending load brings after `key`,
     /// which still belongs to the page; `None` if that would make no room.
-    pub(super) fn bound_ahead(
-        &self,
-        head: &Head,
-        step: Step,
-        key: &[u8],
-    ) -> Result<Option<Vec<u8>>, Miss> {
+    pub(super) fn bound_ahead(&self, step: Step, key: &[u8]) -> Result<Option<Vec<u8>>, Miss> {
+        let head = self.cache.page(step.frame, 0)?;
+        let prefix = HeadView(head).prefix();
         let page = self.cache.page(step.frame, step.page)?;
         if page.kind() != PageKind::Leaf || page.count() == 0 {
             return Ok(None);
         }
-        let whole = head.prefix.len() + page.prefix_len();
-        let shared = common_len(&self.full_key(page, 0, &head.prefix)?, key);
+        let whole = prefix.len() + page.prefix_len();
+        let shared = common_len(&self.full_key(page, 0, prefix)?, key);
         let len = whole + shared.saturating_sub(whole) * QUARTERS / 4;
         let Some(bound) = key.get(..len).and_then(successor) else { return Ok(None) };
         if !self.is_below_end(head, step.ordinal, &bound)? {
             return Ok(None);
         }
-        let mut bounded = head.clone();
-        bounded.pages.insert(step.ordinal + 1, step.page);
-        bounded.anchors.insert(step.ordinal + 1, &trial_anchor(&bound, head.prefix.len()));
-        let prefix = bounded.page_prefix(step.ordinal).len();
-        let strip = prefix.saturating_sub(page.prefix_len());
+        let high = Edge { bytes: &bound, whole: true };
+        let bounded = prefix_within(&start_of(head, step.ordinal), Some(high), prefix.len());
+        let strip = bounded.len().saturating_sub(page.prefix_len());
         let room = |slot| {
             let record = Record::read(page, slot);
             record.size().saturating_sub(record.stripped(strip).size())
@@ -59,13 +54,23 @@ impl Forest {
     }
 
     /// Whether a key lies below where the page at `ordinal` ends.
-    fn is_below_end(&self, head: &Head, ordinal: usize, key: &[u8]) -> Result<bool, Miss> {
-        if ordinal + 1 < head.pages.len() {
-            return Ok(key < self.anchor_key(head, ordinal + 1)?.as_slice());
+    fn is_below_end(&self, head: &Page, ordinal: usize, key: &[u8]) -> Result<bool, Miss> {
+        let view = HeadView(head);
+        if ordinal + 1 == view.count() {
+            return Ok(view.high_key(&self.cache)?.is_none_or(|high| key < high));
         }
-        match &head.high {
-            Some(high) => Ok(key < self.bound_key(high)?.as_slice()),
-            None => Ok(true),
-        }
+        let end = match view.has_short_anchors() {
+            true => view.edge_bytes(ordinal + 1),
+            false => self.anchor_key(&Head::parse(head), ordinal + 1)?,
+        };
+        Ok(key < end.as_slice())
+    }
+}
+
+/// What is at hand of the absolute key where the page at `ordinal` starts.
+fn start_of(head: &Page, ordinal: usize) -> Vec<u8> {
+    match HeadView(head) {
+        view if view.has_short_anchors() => view.edge_bytes(ordinal),
+        _ => Head::parse(head).edge_bytes(ordinal),
     }
 }

@@ -6,16 +6,16 @@
 //! full pages into three, as those do, costs as much as it saves and is left out.
 //! Never does: read a neighbour, or write more than a division would: that changes two pages too.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use super::split::{is_ascending, part, trial_anchor};
+use super::border::Border;
+use super::split::is_ascending;
 use super::{Forest, Place};
-use crate::art::head::{Head, HeadView};
+use crate::art::head::HeadView;
 use crate::frame::separator_len;
 use crate::limits::PAGE_BYTES;
-use crate::node::{Miss, Page, Part, Record};
+use crate::node::{Miss, Page, Record};
 
 /// Room that a neighbour must have: half of it is given away at a time.
 const ROOM: usize = PAGE_BYTES / 4;
@@ -50,7 +50,7 @@ impl Forest {
                 return Ok(false);
             }
             let next = self.full_key(page, place.slot, view.prefix())?;
-            let separator = &next[..separator_len(key, &next)];
+            let separator = next[..separator_len(key, &next)].into();
             return self.lend(place.frame, from, from + 1, place.slot, separator);
         }
         let Some((free, to)) = left.max(right).filter(|(free, _)| *free >= ROOM) else {
@@ -62,7 +62,7 @@ impl Forest {
             false => count - records_of(page, (0..count).rev(), given),
         };
         match self.separator_near(page, slot, view.prefix())? {
-            Some((slot, separator)) => self.lend(place.frame, from, to, slot, &separator),
+            Some((slot, separator)) => self.lend(place.frame, from, to, slot, separator),
             None => Ok(false),
         }
     }
@@ -76,27 +76,25 @@ impl Forest {
         from: usize,
         to: usize,
         slot: usize,
-        separator: &[u8],
+        separator: Vec<u8>,
     ) -> Result<bool, Miss> {
-        let mut head = Head::parse(self.cache.page(frame, 0)?);
-        let numbers = [from, to].map(|ordinal| head.pages[ordinal]);
-        let full = self.cache.page(frame, numbers[0])?;
-        let taker = self.cache.page(frame, numbers[1])?;
+        let head = self.cache.page(frame, 0)?;
         let at = from.max(to);
-        let old = head.anchors.long(at);
-        head.anchors.set(at, &trial_anchor(separator, head.prefix.len()));
-        let Some(built) = head.build(frame, 0) else { return Ok(false) };
+        let old = HeadView(head).long_anchor(at);
+        let numbers = HeadView(head).pages();
+        let (full, taker) =
+            (self.cache.page(frame, numbers[from])?, self.cache.page(frame, numbers[to])?);
+        let Some(border) = Border::moved(head, at, separator) else { return Ok(false) };
         let (below, above, all) = (0..slot, slot..full.count(), 0..taker.count());
         let (kept, parts) = match to < from {
             true => (above, [(taker, all), (full, below)]),
             false => (below, [(full, above), (taker, all)]),
         };
-        let less = part(full, &head, from, kept)?;
-        let Some(more) = filled(&head, to, parts).filter(|more| more.free() >= LEFT) else {
+        let less = border.part(full, from, kept)?;
+        let Some(more) = border.joined(to, parts).filter(|more| more.free() >= LEFT) else {
             return Ok(false);
         };
-        let pages = [(numbers[0], less), (numbers[1], more)];
-        self.install_cut(head, built, (at, separator), pages)?;
+        self.install_border(border, [less, more])?;
         if let Some(long) = old {
             self.cache.drop_extent(long.extent, long.len);
         }
@@ -122,14 +120,4 @@ fn records_of(page: &Page, slots: impl Iterator<Item = usize>, bytes: usize) -> 
         sum <= bytes
     });
     taken.count()
-}
-
-/// A page for records of two pages, which lie one behind the other; `None` if they do not fit.
-fn filled(head: &Head, ordinal: usize, parts: [(&Page, Range<usize>); 2]) -> Option<Box<Page>> {
-    let [(page, _), _] = parts;
-    let prefix: Vec<u8> = head.page_prefix(ordinal);
-    let mut out = Page::new(page.kind(), page.level(), page.frame(), head.pages[ordinal]);
-    out.format(&prefix);
-    let parts = parts.map(|(from, slots)| Part::new(from, slots, &prefix));
-    out.fill_from(&parts).then_some(out)
 }

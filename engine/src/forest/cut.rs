@@ -61,7 +61,7 @@ impl Forest {
             let page = self.cache.page(step.frame, step.page)?;
             let query = Query { key, stripped: head.prefix.len() };
             let (slot, _) = search::lower_bound(page, &query, &self.cache)?;
-            return Ok(match self.split_page_at(step, head, slot, key)? {
+            return Ok(match self.split_page_at(step, slot, key.into())? {
                 Outcome::Done => Cut::Closer,
                 Outcome::FrameFull => Cut::FrameFull,
             });

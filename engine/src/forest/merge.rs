@@ -197,7 +197,7 @@ impl Forest {
         head.pages = (1..=groups.len() as u8).collect();
         head.anchors = Anchors::first();
         for group in &groups[1..] {
-            head.anchors.push(&super::split::trial_anchor(&group.anchor, head.prefix.len()));
+            head.anchors.push(&super::border::trial_anchor(&group.anchor, head.prefix.len()));
         }
         if head.build(frames[0], 0).is_none() {
             return Ok(false);

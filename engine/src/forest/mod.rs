@@ -8,6 +8,7 @@
 mod ascend;
 mod balance;
 mod beside;
+mod border;
 mod change;
 mod check;
 mod compact;

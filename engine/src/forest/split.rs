@@ -3,18 +3,18 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::border::Border;
 use super::crossing::crossing_to;
-use super::lob::new_anchor;
 use super::route::{Path, Step};
 use super::{Forest, Root};
-use crate::art::head::{ANCHOR_HEAD_BYTES, Head};
-use crate::art::{Anchor, Anchors};
+use crate::art::Anchors;
+use crate::art::head::{Head, HeadView};
 use crate::error::{Error, Result};
 use crate::frame::separator_len;
 use crate::ids::TreeId;
 use crate::limits::{MAX_FRAMES, MAX_LEVELS};
 use crate::node::build::page_holds;
-use crate::node::{LongKey, Miss, Owned, Page, PageBuilder, PageKind, Part, Query, Record, search};
+use crate::node::{Miss, Owned, Page, PageBuilder, PageKind, Query, Record, search};
 use crate::seeded::{self, Bug};
 
 /// Insertions in a row, each just behind the one before, that make a load ascending.
@@ -77,69 +77,44 @@ impl Forest {
         let Some(step) = path.at_level(level) else {
             return Err(Miss::Broken { frame: 0, why: "a level has no frame" });
         };
-        let head = Head::parse(self.cache.page(step.frame, 0)?);
+        let head = HeadView(self.cache.page(step.frame, 0)?);
         let page = self.cache.page(step.frame, step.page)?;
         if head.used().lowest_free(self.cache.geometry().pages()).is_none() {
             return Ok(Outcome::FrameFull);
         }
-        let query = Query { key, stripped: head.prefix.len() };
+        let query = Query { key, stripped: head.prefix_len() };
         let (slot, _) = search::lower_bound(page, &query, &self.cache)?;
         let ahead = match slot == page.count() && is_ascending(page, slot) {
-            true => self.bound_ahead(&head, step, key)?.map(|bound| (page.count(), bound)),
+            true => self.bound_ahead(step, key)?.map(|bound| (slot, bound)),
             false => None,
         };
         let (middle, separator) = match ahead {
             Some(ahead) => ahead,
-            None => self.choose(page, &head.prefix, slot, key)?,
+            None => self.choose(page, head.prefix(), slot, key)?,
         };
-        self.split_page_at(step, head, middle, &separator)
+        self.split_page_at(step, middle, separator)
     }
 
     /// Splits the page of `step` before slot `middle`, and so at the key `separator`.
     pub(super) fn split_page_at(
         &mut self,
         step: Step,
-        mut head: Head,
         middle: usize,
-        separator: &[u8],
+        separator: Vec<u8>,
     ) -> Result<Outcome, Miss> {
+        let head = self.cache.page(step.frame, 0)?;
         let page = self.cache.page(step.frame, step.page)?;
-        let Some(number) = head.used().lowest_free(self.cache.geometry().pages()) else {
+        let at = step.ordinal + 1;
+        let free = HeadView(head).used().lowest_free(self.cache.geometry().pages());
+        let Some(border) = free.and_then(|number| Border::drawn(head, at, number, separator))
+        else {
             return Ok(Outcome::FrameFull);
         };
-        let at = step.ordinal + 1;
-        head.pages.insert(at, number);
-        head.anchors.insert(at, &trial_anchor(separator, head.prefix.len()));
-        let Some(built) = head.build(step.frame, 0) else { return Ok(Outcome::FrameFull) };
-        let left = part(page, &head, at - 1, 0..middle)?;
-        let right = part(page, &head, at, middle..page.count())?;
-        let pages = [(step.page, left), (number, right)];
-        self.install_cut(head, built, (at, separator), pages)?;
+        let left = border.part(page, at - 1, 0..middle)?;
+        let right = border.part(page, at, middle..page.count())?;
+        self.install_border(border, [left, right])?;
         self.counters.page_splits += 1;
         Ok(Outcome::Done)
-    }
-
-    /// Puts two neighbours of one frame to their places that part at `separator`, where the page
-    /// of that ordinal begins. `built` is page 0 of `head`, whose anchor there, if it is of a long
-    /// key, has no extent yet.
-    pub(super) fn install_cut(
-        &mut self,
-        mut head: Head,
-        mut built: Box<Page>,
-        (at, separator): (usize, &[u8]),
-        pages: [(u8, Box<Page>); 2],
-    ) -> Result<(), Miss> {
-        let frame = built.frame();
-        if head.anchors.long(at).is_some() {
-            let anchor = new_anchor(&mut self.cache, separator, head.prefix.len());
-            head.anchors.set(at, &anchor);
-            let changed = Miss::Broken { frame, why: "page 0 changed its size" };
-            built = head.build(frame, 0).ok_or(changed)?;
-        }
-        for (number, page) in &pages {
-            self.cache.install(frame, *number, page)?;
-        }
-        self.cache.install(frame, 0, &built)
     }
 
     /// Where to split a page, and the shortest key that separates the halves.
@@ -307,40 +282,6 @@ pub(super) fn build_page(
         }
     }
     Ok(page.finish())
-}
-
-/// A page for some of the records of `page`, which lie under at least as long a prefix now.
-pub(super) fn part(
-    page: &Page,
-    head: &Head,
-    ordinal: usize,
-    slots: core::ops::Range<usize>,
-) -> Result<Box<Page>, Miss> {
-    let mut prefix = head.page_prefix(ordinal);
-    let mut strip = prefix.len().saturating_sub(page.prefix_len());
-    let heap = |strip: usize| -> usize {
-        slots.clone().map(|slot| Record::read(page, slot).stripped(strip).size()).sum()
-    };
-    let holds = || strip == 0 || page_holds(slots.len(), heap(strip), prefix.len());
-    if prefix.len() < page.prefix_len() || !holds() {
-        // Records of long keys do not shrink as the prefix grows: keep the old one.
-        prefix = page.prefix().into();
-        strip = 0;
-    }
-    let mut out = Page::new(page.kind(), page.level(), page.frame(), head.pages[ordinal]);
-    out.format(&prefix);
-    if !out.fill_from(&[Part { page, slots: slots.clone(), strip, add: &[] }]) {
-        return Err(Miss::Broken { frame: page.frame(), why: "half a page does not fit one" });
-    }
-    out.take_run(page, &slots);
-    Ok(out)
-}
-
-/// An anchor of the size that [`new_anchor`] gives, without its extent.
-pub(super) fn trial_anchor(key: &[u8], prefix_len: usize) -> Anchor {
-    let suffix = &key[prefix_len.min(key.len())..];
-    let long = (suffix.len() > ANCHOR_HEAD_BYTES).then_some(LongKey { extent: 0, len: 0 });
-    Anchor { bytes: suffix[..suffix.len().min(ANCHOR_HEAD_BYTES)].into(), long }
 }
 
 /// The slot before which half of the bytes of a page lie.
