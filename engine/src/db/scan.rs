@@ -339,7 +339,7 @@ macro_rules! builder {
             }
 
             fn scan(self, first: usize) -> Scan<S> {
-                Scan::new(self.source, &self.spec, $values, first)
+                Scan::new(self.source, self.spec, $values, first)
             }
         }
 

@@ -35,7 +35,7 @@ pub(super) struct Scan<S: Source> {
 
 impl<S: Source> Scan<S> {
     /// A scan that fetches `first` entries first.
-    pub fn new(source: S, spec: &ScanSpec, values: bool, first: usize) -> Self {
+    pub fn new(source: S, spec: ScanSpec, values: bool, first: usize) -> Self {
         let run = ScanRun::new(&source, spec, values);
         let ahead = Ahead::default();
         Self { source, run, taken: 0, batch: first, ahead, failed: None, returned: 0, rollup: 0 }

@@ -143,7 +143,7 @@ pub(super) fn first_part<S: Source>(
         return Err(Error::InvalidArgument { what: "max_entries", why: "must be at least 1" });
     }
     let begin = || {
-        let mut run = ScanRun::new(source, spec, values);
+        let mut run = ScanRun::new(source, spec.clone(), values);
         run.begin_part(max_entries, max_bytes);
         run
     };

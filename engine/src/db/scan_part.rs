@@ -35,23 +35,23 @@ pub(super) struct Part {
     found: Vec<Found>,
 }
 
-/// Parts of scans that ended, kept for the memory they have.
+/// Parts and stems of scans that ended, kept for the memory they have.
 #[derive(Default)]
-pub struct Buffers(Spares<Part>);
+pub struct Buffers(Spares<(Part, Vec<u8>)>);
 
 impl Buffers {
-    /// A part, with memory if one was kept.
-    pub(super) fn take(&self) -> Part {
+    /// A part and a stem, with memory if some were kept.
+    pub(super) fn take(&self) -> (Part, Vec<u8>) {
         self.0.take().unwrap_or_default()
     }
 
-    /// Keeps a part, unless it has none or too much.
-    pub(super) fn give(&self, mut part: Part) {
+    /// Keeps a part and a stem, unless the part has no memory or too much.
+    pub(super) fn give(&self, mut part: Part, stem: Vec<u8>) {
         part.bytes.clear();
         part.found.clear();
         let kept = part.bytes.capacity() + part.found.capacity() * size_of::<Found>();
         if (1..=MOST_KEPT_BYTES).contains(&kept) {
-            self.0.give(part);
+            self.0.give((part, stem));
         }
     }
 }

@@ -52,30 +52,32 @@ enum Walked {
 
 impl ScanRun {
     /// A scan of what `spec` asks for, with or without values.
-    pub fn new<S: Source>(source: &S, spec: &ScanSpec, values: bool) -> Self {
+    pub fn new<S: Source>(source: &S, spec: ScanSpec, values: bool) -> Self {
+        let (reverse, delimiter, prefix_len) = (spec.reverse, spec.delimiter, spec.prefix.len());
         let span = spec.span();
+        let (part, stem) = source.buffers().take();
         Self {
             tree: source.tree(),
             more: !span.is_empty(),
             span,
-            reverse: spec.reverse,
-            delimiter: spec.delimiter,
-            prefix_len: spec.prefix.len(),
+            reverse,
+            delimiter,
+            prefix_len,
             values,
             max_entries: 0,
             max_bytes: 0,
-            part: source.buffers().take(),
+            part,
             settled: 0,
             resumed: false,
             visited: 0,
             restarts: 0,
-            stem: Vec::new(),
+            stem,
         }
     }
 
-    /// Ends the scan, and keeps its buffer for the next one.
+    /// Ends the scan, and keeps its buffers for the next one.
     pub fn give_back(&mut self, buffers: &Buffers) {
-        buffers.give(core::mem::take(&mut self.part));
+        buffers.give(core::mem::take(&mut self.part), core::mem::take(&mut self.stem));
     }
 
     /// Begins the next part: at most `max_entries` entries, and no further one once `max_bytes`

@@ -77,45 +77,46 @@ impl Span {
 }
 
 impl ScanSpec {
-    /// Length of what `key` rolls up to, if it does: up to and including the first delimiter
-    /// after the prefix.
-    pub fn rollup(&self, key: &[u8]) -> Option<usize> {
-        let delimiter = self.delimiter?;
-        let rest = key.strip_prefix(self.prefix.as_slice())?;
-        let at = rest.iter().position(|&byte| byte == delimiter)?;
-        Some(self.prefix.len() + at + 1)
-    }
-
-    /// The keys to walk.
-    pub fn span(&self) -> Span {
+    /// The keys to walk, whose bounds are made of those asked for.
+    pub fn span(self) -> Span {
+        let Self { prefix, start, resume, end_before, reverse, delimiter } = self;
         let mut span = Span { low: None, high: None, empty: false };
-        if !self.prefix.is_empty() {
-            span.low = Some(Gap::before(self.prefix.clone()));
-            span.high = successor(&self.prefix).map(Gap::before);
+        if !prefix.is_empty() {
+            span.high = successor(&prefix).map(Gap::before);
         }
-        let start = self.start.iter().map(|start| (&start.key, start.inclusive));
-        for (key, inclusive) in start.chain(self.resume.iter().map(|key| (key, false))) {
-            let after = inclusive == self.reverse;
-            let gap = self.beside_rollup(Gap { key: key.clone(), after });
-            if self.reverse { span.lower(gap) } else { span.raise(gap) }
+        let start = start.map(|start| (start.key, start.inclusive));
+        for (key, inclusive) in start.into_iter().chain(resume.map(|key| (key, false))) {
+            let gap = beside_rollup(&prefix, delimiter, Gap { key, after: inclusive == reverse });
+            if reverse { span.lower(gap) } else { span.raise(gap) }
         }
-        if let Some(end) = &self.end_before {
-            let gap = self.beside_rollup(Gap { key: end.clone(), after: self.reverse });
-            if self.reverse { span.raise(gap) } else { span.lower(gap) }
+        if let Some(key) = end_before {
+            let gap = beside_rollup(&prefix, delimiter, Gap { key, after: reverse });
+            if reverse { span.raise(gap) } else { span.lower(gap) }
+        }
+        if !prefix.is_empty() {
+            span.raise(Some(Gap::before(prefix)));
         }
         span
     }
+}
 
-    /// A place among keys that stands for a place among entries: one that is inside what a
-    /// roll-up covers is behind the roll-up, and so moves behind all it covers. `None` is the end
-    /// of all keys.
-    fn beside_rollup(&self, gap: Gap) -> Option<Gap> {
-        match self.rollup(&gap.key) {
-            Some(len) if gap.after || len < gap.key.len() => {
-                successor(&gap.key[..len]).map(Gap::before)
-            }
-            _ => Some(gap),
+/// Length of what `key` rolls up to, if it does: up to and including the first delimiter after the
+/// prefix.
+fn rollup(prefix: &[u8], delimiter: Option<u8>, key: &[u8]) -> Option<usize> {
+    let delimiter = delimiter?;
+    let rest = key.strip_prefix(prefix)?;
+    let at = rest.iter().position(|&byte| byte == delimiter)?;
+    Some(prefix.len() + at + 1)
+}
+
+/// A place among keys that stands for a place among entries: one that is inside what a roll-up
+/// covers is behind the roll-up, and so moves behind all it covers. `None` is the end of all keys.
+fn beside_rollup(prefix: &[u8], delimiter: Option<u8>, gap: Gap) -> Option<Gap> {
+    match rollup(prefix, delimiter, &gap.key) {
+        Some(len) if gap.after || len < gap.key.len() => {
+            successor(&gap.key[..len]).map(Gap::before)
         }
+        _ => Some(gap),
     }
 }
 

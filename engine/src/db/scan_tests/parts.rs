@@ -60,7 +60,7 @@ fn asked(tree: &Tree, reverse: bool, values: bool, limit: usize) -> usize {
     let source = Counted { tree: tree.clone(), asked: asked.clone() };
     let spec = ScanSpec { reverse, ..ScanSpec::default() };
     let mut seen = 0;
-    let scan = Scan::new(source, &spec, values, 16);
+    let scan = Scan::new(source, spec, values, 16);
     let count = |_: crate::db::scan_part::Lent<'_>| {
         seen += 1;
         Ok(true)
