@@ -18,7 +18,7 @@ use crate::limits::PAGE_BYTES;
 use crate::node::{Miss, Page, Record};
 
 /// Room that a neighbour must have: half of it is given away at a time.
-const ROOM: usize = PAGE_BYTES / 4;
+const ROOM: usize = PAGE_BYTES / 5;
 /// Room that a page must have that takes records, since its prefix changes.
 const LEFT: usize = PAGE_BYTES / 16;
 /// What a record takes of a page beside its own bytes: a fingerprint and an offset.

@@ -11,8 +11,8 @@
 use alloc::vec::Vec;
 
 use super::{
-    Below, FORMAT, MAX_DEPTH, Node, PAYLOAD_BITS, Pen, ROOT, Run, SLICE, below, head, lead_here,
-    length, tail, word, write_runs,
+    Below, ENDS, FORMAT, HEADER, MAX_DEPTH, Node, PAYLOAD_BITS, Pen, ROOT, Run, SAMPLES, SLICE,
+    TAIL, VALUE_BITS, below, head, lead_here, length, payload, tail, word, write_runs,
 };
 use crate::codec::order::common_len;
 use crate::limits::{MAX_ANCHOR_BYTES, MAX_ANCHORS};
@@ -97,6 +97,30 @@ fn heads_of<'a>(node: &Node<'a>) -> Option<&'a [[u8; 8]]> {
     node.heads.get(..usize::from(node.header[0]))
 }
 
+/// Where the heads of a node are in it.
+fn before_heads(node: &Node<'_>) -> usize {
+    HEADER + node.samples.map_or(node.shared.len(), |_| 8 * SAMPLES)
+}
+
+/// The place that the payload of a head names.
+fn place_of(head: u64) -> usize {
+    4 * (head & ((1 << VALUE_BITS) - 1)) as usize
+}
+
+/// Where the node at `at`, with the tails behind it, ends.
+fn end_of(index: &[u8], at: usize, node: &Node<'_>) -> Option<usize> {
+    let tails = heads_of(node)?.iter().rev().map(word);
+    let last = tails.into_iter().find(|head| head >> VALUE_BITS & 3 == TAIL);
+    let end = match last.map(|head| (head, below(index, head))) {
+        Some((head, Some(Below::Tail(_, tail)))) => place_of(head) + 2 + tail.len(),
+        _ => {
+            let shared = node.samples.map_or(0, |_| node.shared.len());
+            at + before_heads(node) + 8 * node.heads.len() + shared
+        }
+    };
+    Some(end.next_multiple_of(4))
+}
+
 /// Whether the head at `place` stands for the anchor at `ordinal` alone.
 fn is_alone(index: &[u8], heads: &[[u8; 8]], place: usize, ordinal: usize) -> bool {
     let found = heads.get(place).and_then(|head| below(index, word(head)));
@@ -148,7 +172,8 @@ impl<'a> Revision<'a> {
             }
             match at {
                 PAIR => self.write_pair(&mut pen)?,
-                _ => self.copy(at, &mut runs, &mut pen, &mut nodes)?,
+                _ if self.way.contains(&at) => self.copy(at, &mut runs, &mut pen, &mut nodes)?,
+                _ => self.copy_whole(at, &mut pen, &mut nodes)?,
             }
             done += 1;
         }
@@ -157,8 +182,44 @@ impl<'a> Revision<'a> {
         Some(len)
     }
 
-    /// Writes the node at `at` of the old index as it is after the change, and adds those that it
-    /// leads to to `nodes`; `runs` is room for working in.
+    /// Writes the node at `at` of the old index, which the anchor does not pass on its way: the
+    /// same bytes, but for places and ordinals. Adds the nodes that it leads to to `nodes`.
+    fn copy_whole(
+        &self,
+        at: usize,
+        pen: &mut Pen<'_>,
+        nodes: &mut Vec<(usize, usize)>,
+    ) -> Option<()> {
+        let node = Node::read(self.index, at)?;
+        let heads = heads_of(&node)?;
+        let start = pen.at;
+        pen.write(self.index.get(at..end_of(self.index, at, &node)?)?)?;
+        let ordinals = [self.moved(node.before() + 1) - 1, self.moved(node.last())];
+        pen.put(start + 2, &ordinals.map(|ordinal| ordinal as u8))?;
+        let heads_at = start + before_heads(&node);
+        for (place, found) in heads.iter().map(word).enumerate() {
+            let word_at = heads_at + 8 * place;
+            let payload_bits = match below(self.index, found)? {
+                Below::Ends(ordinal) => payload(ENDS, 4 * self.moved(ordinal))?,
+                Below::Tail(ordinal, _) => {
+                    // A node and its tails lie together.
+                    let tail_at = (place_of(found) + start).checked_sub(at)?;
+                    pen.put(tail_at, &[self.moved(ordinal) as u8])?;
+                    payload(TAIL, tail_at)?
+                }
+                Below::Node(next) => {
+                    nodes.push((next, word_at));
+                    0
+                }
+            };
+            let head = found >> PAYLOAD_BITS << PAYLOAD_BITS | payload_bits;
+            pen.put(word_at, &head.to_le_bytes())?;
+        }
+        Some(())
+    }
+
+    /// Writes the node at `at` of the old index, on the way of the anchor, as it is after the
+    /// change, and adds those that it leads to to `nodes`; `runs` is room for working in.
     fn copy(
         &self,
         at: usize,
@@ -188,11 +249,8 @@ impl<'a> Revision<'a> {
                 false => *runs.get_mut(self.place)? = run,
             }
         }
-        // Whatever comes in on the way to its node is behind what is before that.
-        let ordinals = match self.way.contains(&at) {
-            true => [node.before(), node.last() + usize::from(self.comes_in)],
-            false => [self.moved(node.before() + 1) - 1, self.moved(node.last())],
-        };
+        // What comes in here is behind what is before all of this.
+        let ordinals = [node.before(), node.last() + usize::from(self.comes_in)];
         let heads_at = write_runs(runs, node.shared, ordinals, pen)?;
         let several = runs.iter().enumerate().filter(|(_, run)| run.end - run.first > 1);
         for ((place, _), child) in several.zip(nodes.get_mut(first_child..)?) {
