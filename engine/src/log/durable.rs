@@ -160,7 +160,7 @@ impl Durable {
                 return Err(error);
             }
             if state.leads() {
-                return self.lead(state);
+                return self.lead(state, 1);
             }
             let later = usize::from(state.busy && end > state.target);
             let row = state.running ^ later;
@@ -198,11 +198,11 @@ impl Durable {
             self.done[state.running].wait(&mut state);
         }
         state.check()?;
-        self.lead(state)
+        self.lead(state, 0)
     }
 
-    /// Syncs everything appended so far. Nobody else does meanwhile.
-    fn lead(&self, mut state: MutexGuard<'_, State>) -> Result<()> {
+    /// Syncs everything appended so far, as so many writers. Nobody else does meanwhile.
+    fn lead(&self, mut state: MutexGuard<'_, State>, writers: usize) -> Result<()> {
         // What is appended while the device is busy may be durable or not.
         let end = self.appended.load(Ordering::Acquire);
         state.busy = true;
@@ -216,7 +216,7 @@ impl Durable {
         state.busy = false;
         let helped = state.running;
         state.running ^= 1;
-        let (served, others) = (1 + state.waiting[helped], state.waiting[helped ^ 1]);
+        let (served, others) = (writers + state.waiting[helped], state.waiting[helped ^ 1]);
         state.gathering.end(served, others);
         match &synced {
             Ok(()) => {
