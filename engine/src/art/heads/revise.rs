@@ -66,19 +66,23 @@ pub fn revise<'a>(
         let equal = heads.get(place).map(word).filter(|found| (found ^ key) >> PAYLOAD_BITS == 0);
         let (place, beside) = match equal.map(|found| below(index, found)) {
             Some(None) => return None,
+            // It is one of several anchors with that head: its own node is further down.
             Some(Some(Below::Node(next))) => {
                 (at, rest) = (next, rest.get(SLICE..)?);
                 continue;
             }
+            // It comes to another anchor with the same head.
             Some(Some(Below::Tail(other, left))) if comes_in => {
                 let behind = usize::from(tail(rest) > left);
                 let fits = tail(rest) != left && other + behind == ordinal;
                 (fits.then_some(place)?, Some((other + 1 - behind, left)))
             }
+            // It comes in between two heads.
             None if comes_in => {
                 ((first_behind(index, &node, place)? == ordinal).then_some(place)?, None)
             }
             Some(_) if comes_in || !is_alone(index, heads, place, ordinal) => return None,
+            // The one that it replaces has the first head that is not below, or the one before.
             _ if is_alone(index, heads, place, ordinal) => (place, None),
             _ => {
                 let before = place.checked_sub(1)?;
